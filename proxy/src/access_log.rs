@@ -1,0 +1,44 @@
+//! One log line and one count for each request, when its answer is done.
+
+use crate::gateway::{Gateway, Request};
+use pingora_core::Error;
+use pingora_proxy::Session;
+
+/// Writes the line. No query string, no cookie, no Referer: they hold what visitors did not mean to tell.
+pub fn write(gateway: &Gateway, session: &Session, error: Option<&Error>, request: &Request) {
+    let status = session.response_written().map_or(0, |response| response.status.as_u16());
+    let page = gateway.page_name(request);
+    let release = request.release().unwrap_or_default();
+    let reason = request.reason.map_or("", |reason| reason.as_str());
+    let elapsed = request.started.elapsed();
+    let class = match status {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        500..=599 => "5xx",
+        _ => "none",
+    };
+    gateway.metrics.requests.with_label_values(&[page, &release, class]).inc();
+    gateway.metrics.duration.with_label_values(&[page]).observe(elapsed.as_secs_f64());
+    if !reason.is_empty() {
+        gateway.metrics.decisions.with_label_values(&[reason]).inc();
+    }
+    let head = session.req_header();
+    tracing::info!(
+        request_id = request.id,
+        trace_id = request.trace.trace_id(),
+        method = head.method.as_str(),
+        path = head.uri.path(),
+        status,
+        duration_ms = elapsed.as_secs_f64() * 1e3,
+        body_bytes = session.body_bytes_sent(),
+        page,
+        release,
+        reason,
+        instance = request.in_flight.as_ref().map(|in_flight| tracing::field::display(in_flight.instance().address)),
+        proxy_error = request.proxy_error,
+        error = error.map(tracing::field::display),
+        "answered",
+    );
+}

@@ -1,0 +1,143 @@
+//! The admin address: what operators and tools may ask. Read-only, and for callers that name it as it is bound.
+//!
+//! - `GET /api/fleet`: pages, releases, instances, states.
+//! - `GET /metrics`: Prometheus text.
+
+use crate::fleet::{Fleet, Instance, Page};
+use crate::metrics::Metrics;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// What the admin address shows.
+#[derive(Clone)]
+pub struct Admin {
+    /// Pages and instances.
+    pub fleet: Arc<Fleet>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Page files that were refused at start: the page's name and what is wrong.
+    pub refused: Arc<Vec<Refused>>,
+    /// Where it is bound.
+    pub address: SocketAddr,
+}
+
+/// A page file that can't be used.
+#[derive(Debug, Clone, Serialize)]
+pub struct Refused {
+    /// The page's name.
+    pub page: String,
+    /// File, line and reason.
+    pub error: String,
+}
+
+#[derive(Serialize)]
+struct FleetView<'a> {
+    pages: Vec<PageView<'a>>,
+    refused: &'a [Refused],
+}
+
+#[derive(Serialize)]
+struct PageView<'a> {
+    page: &'a str,
+    routes: Vec<&'a str>,
+    shares: BTreeMap<String, u8>,
+    instances: Vec<InstanceView>,
+}
+
+#[derive(Serialize)]
+struct InstanceView {
+    address: SocketAddr,
+    release: Option<String>,
+    state: &'static str,
+    in_flight: usize,
+}
+
+impl<'a> From<&'a Page> for PageView<'a> {
+    fn from(page: &'a Page) -> Self {
+        Self {
+            page: &page.file.page,
+            routes: page.file.routes.iter().map(|route| route.as_str()).collect(),
+            shares: BTreeMap::new(),
+            instances: page.instances.iter().map(|instance| InstanceView::from(instance.as_ref())).collect(),
+        }
+    }
+}
+
+impl From<&Instance> for InstanceView {
+    fn from(instance: &Instance) -> Self {
+        Self {
+            address: instance.address,
+            release: instance.release(),
+            state: instance.state().as_str(),
+            in_flight: instance.in_flight(),
+        }
+    }
+}
+
+/// The routes of the admin address.
+pub fn routes(admin: Admin) -> Router {
+    Router::new()
+        .route("/api/fleet", get(fleet))
+        .route("/metrics", get(metrics))
+        .layer(middleware::from_fn_with_state(admin.clone(), check_host))
+        .with_state(admin)
+}
+
+async fn fleet(State(admin): State<Admin>) -> Response {
+    let pages = admin.fleet.pages.iter().map(PageView::from).collect();
+    Json(FleetView { pages, refused: &admin.refused }).into_response()
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    match admin.metrics.render(&admin.fleet) {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// A web page on another origin can make a browser ask here under a name of its own (DNS rebinding); its Host tells.
+async fn check_host(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+    if is_own_host(request.headers(), admin.address) {
+        return next.run(request).await;
+    }
+    (StatusCode::MISDIRECTED_REQUEST, "the admin address answers to its own address and localhost only\n")
+        .into_response()
+}
+
+fn is_own_host(headers: &HeaderMap, address: SocketAddr) -> bool {
+    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
+    let named = [address.to_string(), format!("localhost:{}", address.port()), format!("127.0.0.1:{}", address.port())];
+    named.iter().any(|name| host.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_names_are_answered() {
+        let address: SocketAddr = "127.0.0.1:8081".parse().unwrap();
+        for (host, expected) in [
+            (Some("127.0.0.1:8081"), true),
+            (Some("LOCALHOST:8081"), true),
+            (Some("evil.example:8081"), false),
+            (Some("127.0.0.1"), false),
+            (Some("127.0.0.1:8081.evil.example"), false),
+            (None, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(host) = host {
+                headers.insert(header::HOST, host.parse().unwrap());
+            }
+            assert_eq!(is_own_host(&headers, address), expected, "{host:?}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Answers that the proxy makes itself.
+
+use crate::error_pages::ErrorPages;
+use crate::gateway::{Gateway, Request};
+use crate::head::Refusal;
+use bytes::Bytes;
+use http::{Method, StatusCode, header};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+use std::sync::atomic::Ordering;
+
+/// A self-contained error page has its style inside, and needs nothing else.
+const ERROR_PAGE_CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What to answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The word in `x-proxy-error` that tells our answer from a page's.
+    pub error: Option<&'static str>,
+}
+
+impl Answer {
+    /// An error of ours.
+    pub fn error(status: StatusCode, error: &'static str) -> Self {
+        Self { status, error: Some(error) }
+    }
+
+    /// No body, no error.
+    pub fn empty(status: StatusCode) -> Self {
+        Self { status, error: None }
+    }
+}
+
+/// Sends an answer of ours, and notes its error in the request.
+///
+/// # Errors
+/// When the client is gone.
+pub async fn answer(
+    gateway: &Gateway,
+    session: &mut Session,
+    request: &mut Request,
+    ours: Answer,
+) -> pingora_core::Result<()> {
+    request.proxy_error = ours.error;
+    let page = gateway.page_name(request);
+    let accept = session.get_header(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let wants_html = request.asset.is_none() && (accept.contains("text/html") || accept.is_empty());
+    let body = gateway.error_pages.body(ours.status, &request.id, page, wants_html);
+    let mut response = ResponseHeader::build(ours.status, Some(12))?;
+    gateway.sign(&mut response, request)?;
+    response.insert_header(header::CACHE_CONTROL, "no-store")?;
+    if ours.status == StatusCode::METHOD_NOT_ALLOWED || ours.error.is_none() {
+        response.insert_header(header::ALLOW, if request.asset.is_some() { "GET, HEAD" } else { "GET, HEAD, POST" })?;
+    }
+    if ours.status == StatusCode::SERVICE_UNAVAILABLE {
+        response.insert_header(header::RETRY_AFTER, "5")?;
+    }
+    if gateway.draining.load(Ordering::Relaxed) {
+        session.set_keepalive(None);
+    }
+    let Some(error) = ours.error else {
+        return session.write_response_header(Box::new(response), true).await;
+    };
+    gateway.metrics.proxy_errors.with_label_values(&[error]).inc();
+    response.insert_header("x-proxy-error", error)?;
+    response.insert_header(header::CONTENT_TYPE, body.content_type)?;
+    response.insert_header(header::CONTENT_LENGTH, body.text.len())?;
+    response.insert_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")?;
+    response.insert_header(header::CONTENT_SECURITY_POLICY, ERROR_PAGE_CSP)?;
+    let head_only = session.req_header().method == Method::HEAD;
+    session.write_response_header(Box::new(response), head_only).await?;
+    if head_only {
+        return Ok(());
+    }
+    session.write_response_body(Some(Bytes::from(body.text)), true).await
+}
+
+/// The bytes for a refused head: nothing of it was parsed, so nothing of it is answered to.
+pub fn refusal(pages: &ErrorPages, refusal: Refusal) -> Vec<u8> {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    let body = pages.body(refusal.status, &id, "", true);
+    let allow = if refusal.status == StatusCode::METHOD_NOT_ALLOWED { "allow: GET, HEAD, POST\r\n" } else { "" };
+    tracing::info!(request_id = id, status = refusal.status.as_u16(), reason = refusal.reason, "request head refused");
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\ncache-control: no-store\r\n\
+         x-content-type-options: nosniff\r\ncontent-security-policy: {ERROR_PAGE_CSP}\r\nx-request-id: {id}\r\n\
+         x-proxy-error: {reason}\r\n{allow}connection: close\r\n\r\n{text}",
+        status = refusal.status,
+        content_type = body.content_type,
+        length = body.text.len(),
+        reason = refusal.reason,
+        text = body.text,
+    )
+    .into_bytes()
+}

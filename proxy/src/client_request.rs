@@ -1,0 +1,140 @@
+//! What a page is told of the client: the forwarding headers, the request id and the trace, and nothing that an
+//! untrusted client made up.
+
+use crate::trace_context::TraceContext;
+use http::{HeaderMap, header};
+use ipnet::IpNet;
+use pingora_http::RequestHeader;
+use std::net::IpAddr;
+use uuid::Uuid;
+
+const FORWARDED: [&str; 7] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-real-ip",
+];
+
+/// Whether a peer's word is taken: it is in one of the `trusted_proxies`.
+pub fn is_trusted(peer: Option<IpAddr>, trusted: &[IpNet]) -> bool {
+    peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(&peer.to_canonical())))
+}
+
+/// The id of a request: a trusted peer's if it is printable and short, else a new one.
+pub fn request_id(headers: &HeaderMap, trusted: bool) -> String {
+    let given = headers.get("x-request-id").filter(|_| trusted).and_then(|value| value.to_str().ok());
+    let well_formed = |id: &&str| {
+        (8..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    given.filter(well_formed).map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned)
+}
+
+/// The trace of a request: a trusted peer's continued, else a new one.
+pub fn trace(headers: &HeaderMap, trusted: bool) -> TraceContext {
+    let given = headers.get("traceparent").filter(|_| trusted).and_then(|value| value.to_str().ok());
+    given.and_then(TraceContext::continued).unwrap_or_default()
+}
+
+/// Who sent a request, and by which name it goes.
+#[derive(Debug)]
+pub struct Client<'a> {
+    /// The peer's address.
+    pub peer: Option<IpAddr>,
+    /// Whether the peer is a trusted proxy.
+    pub trusted: bool,
+    /// The request's id.
+    pub request_id: &'a str,
+    /// The request's trace.
+    pub trace: TraceContext,
+}
+
+/// Writes the forwarding headers, `x-request-id`, `traceparent` and `Via` into the request that goes to a page.
+///
+/// # Errors
+/// When a header can't be inserted, which well-formed values never cause.
+pub fn prepare(request: &mut RequestHeader, client: &Client<'_>) -> pingora_core::Result<()> {
+    let earlier = |request: &RequestHeader, name: &str| {
+        let values: Vec<_> = request.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        (client.trusted && !values.is_empty()).then(|| values.join(", "))
+    };
+    let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
+    let address = client.peer.map_or("unknown".to_owned(), |peer| peer.to_canonical().to_string());
+    let chain =
+        |earlier: Option<String>, ours: String| earlier.map_or(ours.clone(), |earlier| format!("{earlier}, {ours}"));
+
+    let forwarded_for = chain(earlier(request, "x-forwarded-for"), address.clone());
+    let proto = earlier(request, "x-forwarded-proto").unwrap_or_else(|| "http".to_owned());
+    let forwarded_host = earlier(request, "x-forwarded-host").unwrap_or_else(|| host.clone());
+    let node = if address.contains(':') { format!("\"[{address}]\"") } else { address };
+    let forwarded = chain(earlier(request, "forwarded"), format!("for={node};host=\"{host}\";proto=http"));
+    if !client.trusted {
+        for name in FORWARDED.into_iter().chain(["tracestate", "baggage"]) {
+            request.remove_header(name);
+        }
+    }
+    request.insert_header("x-forwarded-for", forwarded_for)?;
+    request.insert_header("x-forwarded-proto", proto)?;
+    request.insert_header("x-forwarded-host", forwarded_host)?;
+    request.insert_header("forwarded", forwarded)?;
+    request.insert_header("x-request-id", client.request_id)?;
+    request.insert_header("traceparent", client.trace.to_string())?;
+    // RFC 9110 section 7.6.3.
+    request.append_header(header::VIA, "1.1 pagefleet")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepared(trusted: bool) -> RequestHeader {
+        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        for (name, value) in [
+            ("host", "shop.example:8080"),
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x-forwarded-proto", "https"),
+            ("forwarded", "for=6.6.6.6"),
+            ("x-real-ip", "6.6.6.6"),
+        ] {
+            request.insert_header(name, value).unwrap();
+        }
+        let peer = Some("192.0.2.7".parse().unwrap());
+        prepare(&mut request, &Client { peer, trusted, request_id: "r1", trace: TraceContext::new() }).unwrap();
+        request
+    }
+
+    #[test]
+    fn what_an_untrusted_client_says_of_itself_is_dropped() {
+        let request = prepared(false);
+        assert_eq!(request.headers["x-forwarded-for"], "192.0.2.7");
+        assert_eq!(request.headers["x-forwarded-proto"], "http");
+        assert_eq!(request.headers["x-forwarded-host"], "shop.example:8080");
+        assert_eq!(request.headers["forwarded"], "for=192.0.2.7;host=\"shop.example:8080\";proto=http");
+        assert!(!request.headers.contains_key("x-real-ip"));
+        assert_eq!(request.headers["via"], "1.1 pagefleet");
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_added_to() {
+        let request = prepared(true);
+        assert_eq!(request.headers["x-forwarded-for"], "6.6.6.6, 192.0.2.7");
+        assert_eq!(request.headers["x-forwarded-proto"], "https");
+    }
+
+    #[test]
+    fn a_request_id_is_taken_from_trusted_peers_only() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-request-id", "given-by-peer".parse().unwrap());
+        assert_eq!(request_id(&headers, true), "given-by-peer");
+        assert_ne!(request_id(&headers, false), "given-by-peer");
+        headers.insert("x-request-id", "a<script>".parse().unwrap());
+        assert_ne!(request_id(&headers, true), "a<script>");
+        let networks = ["10.0.0.0/8".parse().unwrap()];
+        assert!(is_trusted(Some("10.1.2.3".parse().unwrap()), &networks));
+        assert!(!is_trusted(Some("192.0.2.1".parse().unwrap()), &networks));
+        assert!(!is_trusted(None, &networks));
+    }
+}

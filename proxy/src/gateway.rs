@@ -1,0 +1,366 @@
+//! The gateway: pingora's phases, each handing over to the file that decides. Of all files here only this one, the
+//! answers, the connection and the wiring know pingora's proxy.
+
+use crate::answer::{Answer, answer};
+use crate::asset_decision::{self, AssetDecision, AssetRequest, Reason, RefererPage};
+use crate::asset_url::{self, AssetUrl};
+use crate::error_pages::ErrorPages;
+use crate::fleet::{Fleet, InFlight, Instance, PageId};
+use crate::health::Checker;
+use crate::metrics::Metrics;
+use crate::retry::{self, FailedAttempt};
+use crate::trace_context::TraceContext;
+use crate::{balance, client_request, page_response, path, referer};
+use async_trait::async_trait;
+use http::{Method, StatusCode, header};
+use pagefleet_config::ProxyFile;
+use pingora_core::modules::http::HttpModules;
+use pingora_core::prelude::{Error, ErrorSource, ErrorType, HttpPeer};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// What all threads share; cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    /// The operator's file.
+    pub config: Arc<ProxyFile>,
+    /// Pages, routes, instances.
+    pub fleet: Arc<Fleet>,
+    /// Looks at manifests again.
+    pub checker: Arc<Checker>,
+    /// Branded bodies.
+    pub error_pages: Arc<ErrorPages>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Set when the proxy shuts down: answers then end their connection.
+    pub draining: Arc<AtomicBool>,
+}
+
+/// What is known of one request.
+pub struct Request {
+    /// When its head was complete.
+    pub started: Instant,
+    /// Its id; in every answer and log line.
+    pub id: String,
+    /// Its trace.
+    pub trace: TraceContext,
+    /// The page that answers, once decided.
+    pub page: Option<PageId>,
+    /// Why that page.
+    pub reason: Option<Reason>,
+    /// Which asset URL it is, for assets.
+    pub asset: Option<AssetUrl>,
+    /// The error that the proxy answered with, as in `x-proxy-error`.
+    pub proxy_error: Option<&'static str>,
+    /// The instance that is answering, counted while it does.
+    pub in_flight: Option<InFlight>,
+    path: String,
+    peer: Option<IpAddr>,
+    trusted: bool,
+    tried: Vec<Arc<Instance>>,
+}
+
+impl Request {
+    /// The instance's release, when known.
+    pub fn release(&self) -> Option<String> {
+        self.in_flight.as_ref().and_then(|in_flight| in_flight.instance().release())
+    }
+}
+
+impl Gateway {
+    /// The name of the page that answers, or "".
+    pub fn page_name(&self, request: &Request) -> &str {
+        request.page.map_or("", |page| self.fleet.page(page).file.page.as_str())
+    }
+
+    /// Finds the page of a request, or answers it.
+    async fn route(&self, session: &mut Session, request: &mut Request) -> Result<(), Answer> {
+        let target = session.req_header().uri.path();
+        if session.req_header().method == Method::OPTIONS && target == "*" {
+            return Err(Answer::empty(StatusCode::NO_CONTENT));
+        }
+        request.path = match path::normalise(target) {
+            Ok(path) => path.into_owned(),
+            Err(path::PathError::EmptySegment | path::PathError::DotSegment) => return Err(self.no_route(request)),
+            Err(error) => {
+                tracing::debug!(%error, "path refused");
+                return Err(Answer::error(StatusCode::BAD_REQUEST, "bad-path"));
+            }
+        };
+        request.asset = asset_url::parse(&request.path);
+        let Some(url) = request.asset else {
+            request.page = self.fleet.routes.page_of(&request.path);
+            request.reason = Some(Reason::Route);
+            return if request.page.is_some() { Ok(()) } else { Err(self.no_route(request)) };
+        };
+        if !matches!(session.req_header().method, Method::GET | Method::HEAD) {
+            return Err(Answer::error(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"));
+        }
+        let referer = session.req_header().headers.get(header::REFERER).map(|value| value.as_bytes().to_owned());
+        self.route_asset(url, referer.as_deref(), request).await
+    }
+
+    async fn route_asset(&self, url: AssetUrl, referer: Option<&[u8]>, request: &mut Request) -> Result<(), Answer> {
+        let path = referer::path_of(referer, &self.config.public_hosts).ok();
+        let page = path.and_then(|path| self.fleet.routes.page_of(&path));
+        let referer = page.map(|page| RefererPage { page, has_manifest: self.fleet.page(page).file.manifest });
+        let decide = |looked_again| {
+            let holders = self.fleet.holders(&request.path);
+            let fallback = self.fleet.fallback;
+            asset_decision::decide(AssetRequest { url, referer, holders: &holders, fallback, looked_again })
+        };
+        let mut decision = decide(false);
+        if decision == AssetDecision::LookAgain {
+            self.checker.look_again(referer.map(|referer| referer.page)).await;
+            decision = decide(true);
+        }
+        match decision {
+            AssetDecision::Page(page, reason) => {
+                (request.page, request.reason) = (Some(page), Some(reason));
+                Ok(())
+            }
+            AssetDecision::LookAgain | AssetDecision::Unknown => {
+                request.reason = Some(Reason::Unknown);
+                Err(Answer::error(StatusCode::NOT_FOUND, "unknown-asset"))
+            }
+        }
+    }
+
+    fn no_route(&self, request: &mut Request) -> Answer {
+        request.reason = Some(Reason::NoRoute);
+        Answer::error(StatusCode::NOT_FOUND, "no-route")
+    }
+
+    /// Our answer to an attempt that failed for good; `None` when nobody is there to read it.
+    fn answer_to(&self, error: &Error) -> Option<Answer> {
+        use ErrorType::{
+            ConnectTimedout, ConnectionClosed, HTTPStatus, ReadError, ReadTimedout, WriteError, WriteTimedout,
+        };
+        let (status, name) = match (error.esource(), error.etype()) {
+            (_, HTTPStatus(503)) => (StatusCode::SERVICE_UNAVAILABLE, "no-healthy-instance"),
+            (ErrorSource::Upstream, ConnectTimedout) => (StatusCode::GATEWAY_TIMEOUT, "connect-timeout"),
+            (ErrorSource::Upstream, ReadTimedout) => (StatusCode::GATEWAY_TIMEOUT, "response-timeout"),
+            (ErrorSource::Upstream, _) => (StatusCode::BAD_GATEWAY, "upstream-failed"),
+            (ErrorSource::Downstream, ReadTimedout) => (StatusCode::REQUEST_TIMEOUT, "body-timeout"),
+            (ErrorSource::Downstream, ConnectionClosed | ReadError | WriteError | WriteTimedout) => return None,
+            (ErrorSource::Downstream, _) => (StatusCode::BAD_REQUEST, "bad-request"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        };
+        Some(Answer::error(status, name))
+    }
+
+    /// Whether the attempt that failed may go to another instance; counts it if so.
+    fn retries(&self, session: &mut Session, request: &Request, request_sent: bool) -> bool {
+        let allowed = retry::may_retry(FailedAttempt {
+            method: &session.req_header().method,
+            request_sent,
+            response_started: session.response_written().is_some(),
+            body_replayable: !session.as_ref().retry_buffer_truncated(),
+            attempts: request.tried.len(),
+        });
+        let Some(page) = request.page.filter(|_| allowed) else { return false };
+        let granted = self.fleet.page(page).retries.withdraw();
+        if granted {
+            self.metrics.retries.with_label_values(&[self.page_name(request)]).inc();
+        }
+        granted
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Request;
+
+    fn new_ctx(&self) -> Request {
+        Request {
+            started: Instant::now(),
+            id: String::new(),
+            trace: TraceContext::new(),
+            page: None,
+            reason: None,
+            asset: None,
+            proxy_error: None,
+            in_flight: None,
+            path: String::new(),
+            peer: None,
+            trusted: false,
+            tried: Vec::new(),
+        }
+    }
+
+    /// No module: what isn't there costs nothing.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, request: &mut Request) -> pingora_core::Result<()> {
+        request.started = Instant::now();
+        request.peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
+        request.trusted = client_request::is_trusted(request.peer, &self.config.trusted_proxies);
+        let headers = &session.req_header().headers;
+        request.id = client_request::request_id(headers, request.trusted);
+        request.trace = client_request::trace(headers, request.trusted);
+        let body_timeout = (!session.is_upgrade_req()).then_some(self.config.timeouts.body);
+        session.set_read_timeout(body_timeout);
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, request: &mut Request) -> pingora_core::Result<bool> {
+        let Err(ours) = self.route(session, request).await else {
+            if let Some(page) = request.page {
+                self.fleet.page(page).retries.deposit();
+            }
+            return Ok(false);
+        };
+        answer(self, session, request, ours).await?;
+        Ok(true)
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, request: &mut Request) -> pingora_core::Result<Box<HttpPeer>> {
+        let page = request.page.ok_or_else(|| Error::explain(ErrorType::InternalError, "no page was decided"))?;
+        let candidates = self.fleet.candidates(page, &request.path);
+        let Some(instance) = balance::choose(&candidates, &request.tried) else {
+            return Err(Error::explain(ErrorType::HTTPStatus(503), "no healthy instance"));
+        };
+        request.in_flight = Some(InFlight::new(Arc::clone(instance)));
+        request.tried.push(Arc::clone(instance));
+        let mut peer = HttpPeer::new(instance.address, false, String::new());
+        let timeouts = &self.config.timeouts;
+        let options = &mut peer.options;
+        options.connection_timeout = Some(timeouts.connect);
+        options.total_connection_timeout = Some(timeouts.connect);
+        options.read_timeout = (!session.is_upgrade_req()).then_some(timeouts.upstream);
+        options.write_timeout = Some(timeouts.write);
+        // Below the 5 s after which common servers close an idle connection, so that ours is rarely closed in use.
+        options.idle_timeout = Some(Duration::from_secs(4));
+        Ok(Box::new(peer))
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        upstream: &mut RequestHeader,
+        request: &mut Request,
+    ) -> pingora_core::Result<()> {
+        // An absolute-form target becomes the origin-form that a page expects (RFC 9112 section 3.2.1).
+        if upstream.raw_path().first() != Some(&b'/') {
+            let origin_form = upstream.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+            upstream.set_raw_path(origin_form.as_bytes())?;
+        }
+        if !upstream.headers.contains_key(header::HOST) {
+            upstream.insert_header(header::HOST, self.config.public_hosts[0].as_str())?;
+        }
+        let client = client_request::Client {
+            peer: request.peer,
+            trusted: request.trusted,
+            request_id: &request.id,
+            trace: request.trace,
+        };
+        client_request::prepare(upstream, &client)?;
+        if session.is_body_empty() && upstream.headers.contains_key(header::EXPECT) {
+            upstream.remove_header(&header::EXPECT);
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        request: &mut Request,
+    ) -> pingora_core::Result<()> {
+        let host = session.get_header(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        if let Some(in_flight) = &request.in_flight {
+            page_response::clean(response, in_flight.instance().address, host)?;
+        }
+        if let Some(url) = request.asset {
+            page_response::set_asset_headers(response, url)?;
+        }
+        self.sign(response, request)?;
+        if self.draining.load(Ordering::Relaxed) && !session.was_upgraded() {
+            session.set_keepalive(None);
+        }
+        Ok(())
+    }
+
+    fn fail_to_connect(
+        &self,
+        session: &mut Session,
+        _peer: &HttpPeer,
+        request: &mut Request,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        if let Some(in_flight) = &request.in_flight {
+            in_flight.instance().check_now.notify_one();
+        }
+        error.set_retry(self.retries(session, request, false));
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        request: &mut Request,
+        _client_reused: bool,
+    ) -> Box<Error> {
+        let mut error = error.more_context(format!("instance {peer}"));
+        let upstream = *error.esource() == ErrorSource::Upstream;
+        if let Some(in_flight) = request.in_flight.as_ref().filter(|_| upstream) {
+            in_flight.instance().check_now.notify_one();
+        }
+        let timed_out = matches!(error.etype(), ErrorType::ReadTimedout);
+        error.set_retry(upstream && !timed_out && self.retries(session, request, true));
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, request: &mut Request) -> FailToProxy {
+        let gone = FailToProxy { error_code: 0, can_reuse_downstream: false };
+        if session.response_written().is_some_and(|written| !written.status.is_informational()) {
+            return gone;
+        }
+        let Some(ours) = self.answer_to(error) else { return gone };
+        let error_code = ours.status.as_u16();
+        // The rest of the request's body is unread: the connection can't serve another request.
+        session.set_keepalive(None);
+        if let Err(error) = answer(self, session, request, ours).await {
+            tracing::debug!(request_id = %request.id, %error, "client left before our answer");
+        }
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    /// Our access log has one line for each request, failures included.
+    fn suppress_error_log(&self, _session: &Session, _request: &Request, _error: &Error) -> bool {
+        true
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Request) {
+        crate::access_log::write(self, session, error, request);
+    }
+}
+
+impl Gateway {
+    /// Sets the headers that every answer carries, a page's or ours.
+    ///
+    /// # Errors
+    /// When a header can't be inserted, which well-formed values never cause.
+    pub fn sign(&self, response: &mut ResponseHeader, request: &Request) -> pingora_core::Result<()> {
+        response.insert_header("x-request-id", request.id.as_str())?;
+        if !self.config.debug_headers {
+            return Ok(());
+        }
+        if let Some(page) = request.page {
+            response.insert_header("x-page", self.fleet.page(page).file.page.as_str())?;
+        }
+        if let Some(release) = request.release() {
+            response.insert_header("x-release", release)?;
+        }
+        if let Some(reason) = request.reason {
+            response.insert_header("x-route-reason", reason.as_str())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,306 @@
+//! A stream that lets a request's head through only whole, in time, within bounds and strict ([`crate::head`]).
+//!
+//! It stands between the transport and pingora, whose parser has no deadline over a whole head and reads leniently.
+//! What follows a message of known length is held back until [`HeadGuard::rearm`]: it is the next head, pipelined, and
+//! is guarded like the first. Chunked bodies and upgraded connections flow untouched.
+
+use crate::head::{self, Body, HeadLimits, Refusal};
+use async_trait::async_trait;
+use bytes::{Buf, BytesMut};
+use http::StatusCode;
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest, UniqueID,
+};
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// What a refused client is sent before its connection ends.
+pub type RefusalAnswer = dyn Fn(Refusal) -> Vec<u8> + Send + Sync;
+
+/// How much a refused client may still send, so that it can read its answer before the connection is reset.
+const LINGER_BYTES: usize = 256 << 10;
+const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// What the guard holds a head against.
+#[derive(Clone)]
+pub struct GuardSettings {
+    /// From a head's first byte to its last.
+    pub timeout: Duration,
+    /// Bounds of the head.
+    pub limits: HeadLimits,
+    /// Makes the answer to a refused head, and counts it.
+    pub answer: Arc<RefusalAnswer>,
+}
+
+enum Phase {
+    /// No byte of the next head has come.
+    Idle,
+    /// Part of a head has come.
+    Head,
+    /// A good head is there: this many bytes of it and its body may still go through.
+    Message { left: u64 },
+    /// The head was refused: the answer is being written, then what still comes is thrown away.
+    Refused { answer: Vec<u8>, written: usize, shut: bool, discarded: usize },
+}
+
+/// The guard around one client connection.
+pub struct HeadGuard {
+    inner: Stream,
+    settings: GuardSettings,
+    phase: Phase,
+    /// What was read and not yet let through.
+    held: BytesMut,
+    /// How much of it was searched for the end of a head.
+    searched: usize,
+    deadline: Pin<Box<Sleep>>,
+    rearmed: AtomicBool,
+}
+
+impl HeadGuard {
+    /// Guards a fresh connection.
+    pub fn new(inner: Stream, settings: GuardSettings) -> Self {
+        let deadline = Box::pin(tokio::time::sleep(settings.timeout));
+        let (held, rearmed) = (BytesMut::new(), AtomicBool::new(false));
+        Self { inner, settings, phase: Phase::Idle, held, searched: 0, deadline, rearmed }
+    }
+
+    /// Awaits the next head: called when a response is done and the connection is kept.
+    pub fn rearm(stream: &Stream) {
+        // The `dyn IO` inside the box, not the box, is what knows its own type.
+        if let Some(guard) = (**stream).as_any().downcast_ref::<Self>() {
+            guard.rearmed.store(true, Ordering::Release);
+        }
+    }
+
+    /// Reads until a whole head is held; `Ok(false)` when the client ends before.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            match self.scan() {
+                Ok(true) => return Poll::Ready(Ok(true)),
+                Ok(false) => {}
+                Err(refusal) => self.refuse(refusal),
+            }
+            if matches!(self.phase, Phase::Idle) && !self.held.is_empty() {
+                self.phase = Phase::Head;
+                self.deadline.as_mut().reset(Instant::now() + self.settings.timeout);
+            }
+            if matches!(self.phase, Phase::Head) && self.deadline.as_mut().poll(cx).is_ready() {
+                self.refuse(TOO_SLOW);
+            }
+            if matches!(self.phase, Phase::Refused { .. }) {
+                return self.poll_refused(cx).map(|refused| refused.map(|()| false));
+            }
+            if ready!(self.poll_hold(cx))? == 0 {
+                return Poll::Ready(Ok(false));
+            }
+        }
+    }
+
+    /// Reads once into what is held; the number of bytes, 0 at the end.
+    fn poll_hold(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut scratch = [0; 8192];
+        let mut buf = ReadBuf::new(&mut scratch);
+        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf))?;
+        self.held.extend_from_slice(buf.filled());
+        Poll::Ready(Ok(buf.filled().len()))
+    }
+
+    /// Looks for the end of the head in what is held; once it is there and good, the message may pass.
+    fn scan(&mut self) -> Result<bool, Refusal> {
+        // An empty line before the request line is let pass (RFC 9112 section 2.2).
+        while self.searched == 0 && self.held.starts_with(b"\r\n") {
+            self.held.advance(2);
+        }
+        let end = self.held[self.searched..].windows(4).position(|window| window == b"\r\n\r\n");
+        let Some(end) = end.map(|end| self.searched + end + 4) else {
+            self.check_part()?;
+            self.searched = self.held.len().saturating_sub(3);
+            return Ok(false);
+        };
+        if end > self.settings.limits.head_bytes {
+            return Err(TOO_LARGE);
+        }
+        let body = match head::check(&self.held[..end], self.settings.limits)? {
+            Body::Length(length) => length,
+            Body::Framed => u64::MAX - end as u64,
+        };
+        self.phase = Phase::Message { left: end as u64 + body };
+        self.searched = 0;
+        Ok(true)
+    }
+
+    /// Refuses early what can't become a good head any more, so that nobody waits for the deadline.
+    fn check_part(&self) -> Result<(), Refusal> {
+        let first_line = self.held.iter().position(|byte| *byte == b'\n').unwrap_or(self.held.len());
+        if first_line > self.settings.limits.target_bytes + 64 {
+            return Err(Refusal { status: StatusCode::URI_TOO_LONG, reason: "target-too-long" });
+        }
+        if self.held.len() > self.settings.limits.head_bytes {
+            return Err(TOO_LARGE);
+        }
+        let new = self.searched.saturating_sub(1)..self.held.len();
+        let bare_lf = new.clone().any(|at| self.held[at] == b'\n' && (at == 0 || self.held[at - 1] != b'\r'));
+        if bare_lf || self.held[new].contains(&0) {
+            return Err(Refusal { status: StatusCode::BAD_REQUEST, reason: if bare_lf { "bare-lf" } else { "nul" } });
+        }
+        Ok(())
+    }
+
+    /// Lets through what the message may still have: what is held first, then straight from the connection.
+    fn poll_message(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Phase::Message { left } = self.phase else { return Poll::Ready(Ok(())) };
+        if left == 0 {
+            // Only the next head can come, or the client's end, which pingora waits for while a page answers.
+            while self.held.len() < self.settings.limits.head_bytes {
+                if ready!(self.poll_hold(cx))? == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            return Poll::Pending;
+        }
+        let allowed = usize::try_from(left).unwrap_or(usize::MAX).min(buf.remaining());
+        let passed = if self.held.is_empty() {
+            let before = buf.filled().len();
+            if allowed == buf.remaining() {
+                ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+            } else {
+                let mut part = ReadBuf::new(buf.initialize_unfilled_to(allowed));
+                ready!(Pin::new(&mut self.inner).poll_read(cx, &mut part))?;
+                let read = part.filled().len();
+                buf.advance(read);
+            }
+            buf.filled().len() - before
+        } else {
+            let part = self.held.split_to(allowed.min(self.held.len()));
+            buf.put_slice(&part);
+            part.len()
+        };
+        if self.held.is_empty() {
+            // An idle connection keeps no buffer.
+            self.held = BytesMut::new();
+        }
+        self.phase = Phase::Message { left: left - passed as u64 };
+        Poll::Ready(Ok(()))
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        let answer = (self.settings.answer)(refusal);
+        self.deadline.as_mut().reset(Instant::now() + LINGER_TIME);
+        self.phase = Phase::Refused { answer, written: 0, shut: false, discarded: 0 };
+    }
+
+    /// Writes the answer, ends our side, and reads on for a while; always ends in an error for the reader.
+    fn poll_refused(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Phase::Refused { answer, written, shut, discarded } = &mut self.phase else {
+            return Poll::Ready(Ok(()));
+        };
+        let refused = || Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "request head refused")));
+        if self.deadline.as_mut().poll(cx).is_ready() {
+            return refused();
+        }
+        while *written < answer.len() {
+            match ready!(Pin::new(&mut self.inner).poll_write(cx, &answer[*written..])) {
+                Ok(count) if count > 0 => *written += count,
+                _ => return refused(),
+            }
+        }
+        if !*shut {
+            // A failed shutdown is seen by the read below.
+            let _ = ready!(Pin::new(&mut self.inner).poll_shutdown(cx));
+            *shut = true;
+        }
+        let mut scratch = [0; 4096];
+        loop {
+            let mut buf = ReadBuf::new(&mut scratch);
+            let read = ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf));
+            *discarded += buf.filled().len();
+            if read.is_err() || buf.filled().is_empty() || *discarded > LINGER_BYTES {
+                return refused();
+            }
+        }
+    }
+}
+
+const TOO_LARGE: Refusal = Refusal { status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason: "head-too-large" };
+const TOO_SLOW: Refusal = Refusal { status: StatusCode::REQUEST_TIMEOUT, reason: "head-timeout" };
+
+impl AsyncRead for HeadGuard {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.rearmed.swap(false, Ordering::AcqRel) {
+            this.phase = Phase::Idle;
+        }
+        if !matches!(this.phase, Phase::Message { .. }) && !ready!(this.poll_head(cx))? {
+            return Poll::Ready(Ok(()));
+        }
+        this.poll_message(cx, buf)
+    }
+}
+
+impl AsyncWrite for HeadGuard {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+impl fmt::Debug for HeadGuard {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("HeadGuard").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Shutdown for HeadGuard {
+    async fn shutdown(&mut self) {
+        self.inner.shutdown().await;
+    }
+}
+
+impl UniqueID for HeadGuard {
+    fn id(&self) -> i32 {
+        self.inner.id()
+    }
+}
+
+impl Ssl for HeadGuard {
+    fn get_ssl_digest(&self) -> Option<Arc<pingora_core::protocols::tls::SslDigest>> {
+        self.inner.get_ssl_digest()
+    }
+}
+
+impl Peek for HeadGuard {}
+
+impl GetTimingDigest for HeadGuard {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.inner.get_timing_digest()
+    }
+}
+
+impl GetProxyDigest for HeadGuard {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        self.inner.get_proxy_digest()
+    }
+}
+
+impl GetSocketDigest for HeadGuard {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.inner.get_socket_digest()
+    }
+}

@@ -1,0 +1,174 @@
+//! Which instances get traffic: each is asked for its health on a schedule, and for its manifest before it joins.
+
+use crate::fleet::{Fleet, Instance, Page, PageId, State};
+use crate::manifest::{self, Manifest, ManifestError};
+use pagefleet_config::Health;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// The least time between two looks at one page's manifests for the sake of an unknown fingerprint.
+const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(1);
+
+/// Checks instances, and looks at manifests again when a fingerprint is unknown.
+#[derive(Debug)]
+pub struct Checker {
+    fleet: Arc<Fleet>,
+    client: reqwest::Client,
+    settings: Health,
+    last_look: Mutex<Vec<Option<Instant>>>,
+}
+
+/// Why a check failed.
+#[derive(Debug, thiserror::Error)]
+enum CheckError {
+    #[error("no answer: {0}")]
+    NoAnswer(String),
+    #[error("{path} answered {status}")]
+    Status { path: String, status: u16 },
+    #[error("the manifest is larger than 1 MiB")]
+    TooLarge,
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+impl Checker {
+    /// A checker for this fleet; nothing is asked yet.
+    ///
+    /// # Errors
+    /// When the HTTP client can't be built.
+    pub fn new(fleet: Arc<Fleet>, settings: Health) -> reqwest::Result<Self> {
+        let client = reqwest::Client::builder()
+            .timeout(settings.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .pool_max_idle_per_host(1)
+            .build()?;
+        let last_look = Mutex::new(vec![None; fleet.pages.len()]);
+        Ok(Self { fleet, client, settings, last_look })
+    }
+
+    /// Starts one endless check for each instance, on the current runtime.
+    pub fn start(self: &Arc<Self>) {
+        for instance in self.fleet.instances() {
+            tokio::spawn(Arc::clone(self).watch(Arc::clone(instance)));
+        }
+    }
+
+    async fn watch(self: Arc<Self>, instance: Arc<Instance>) {
+        let mut failures = 0;
+        loop {
+            match self.check(&instance).await {
+                Ok(()) => {
+                    failures = 0;
+                    self.enter(&instance, State::Healthy, None);
+                }
+                Err(error) => {
+                    failures += 1;
+                    if instance.state() == State::Healthy && failures >= self.settings.failures {
+                        self.enter(&instance, State::Unhealthy, Some(&error));
+                    } else if instance.state() == State::Joining && failures == self.settings.failures {
+                        tracing::warn!(page = %self.page(&instance).file.page, instance = %instance.address, %error, "instance cannot join yet");
+                    }
+                }
+            }
+            let settled = instance.state() == State::Healthy && failures == 0;
+            let pause = if settled { jittered(self.settings.interval) } else { self.settings.interval / 10 };
+            // Both arms only mean that it is time to check again.
+            let _ = tokio::time::timeout(pause, instance.check_now.notified()).await;
+        }
+    }
+
+    /// Asks for the health, and for the manifest too when the instance is about to join or come back.
+    async fn check(&self, instance: &Instance) -> Result<(), CheckError> {
+        let page = self.page(instance);
+        self.get(instance, &page.file.health).await?;
+        if page.file.manifest && instance.state() != State::Healthy {
+            self.read_manifest(instance).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_manifest(&self, instance: &Instance) -> Result<(), CheckError> {
+        let mut response = self.get(instance, "/.well-known/page.json").await?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| CheckError::NoAnswer(error.to_string()))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > manifest::MAX_BYTES {
+                return Err(CheckError::TooLarge);
+            }
+        }
+        let manifest = Manifest::parse(&body, &self.page(instance).file.page)?;
+        instance.manifest.store(Some(Arc::new(manifest)));
+        self.fleet.index_assets();
+        Ok(())
+    }
+
+    async fn get(&self, instance: &Instance, path: &str) -> Result<reqwest::Response, CheckError> {
+        let url = format!("http://{}{path}", instance.address);
+        let answer = self.client.get(url).send().await.map_err(|error| {
+            CheckError::NoAnswer(if error.is_timeout() { "timed out".to_owned() } else { root_cause(&error) })
+        })?;
+        let status = answer.status();
+        if status.is_success() {
+            Ok(answer)
+        } else {
+            Err(CheckError::Status { path: path.to_owned(), status: status.as_u16() })
+        }
+    }
+
+    fn enter(&self, instance: &Instance, state: State, error: Option<&CheckError>) {
+        if !instance.enter(state) {
+            return;
+        }
+        self.fleet.index_assets();
+        let (page, release) = (&self.page(instance).file.page, instance.release().unwrap_or_default());
+        match error {
+            None => {
+                tracing::info!(%page, instance = %instance.address, %release, state = state.as_str(), "instance is healthy")
+            }
+            Some(error) => {
+                tracing::warn!(%page, instance = %instance.address, %release, state = state.as_str(), %error, "instance is unhealthy");
+            }
+        }
+    }
+
+    /// Reads the manifests of one page again, of all pages when `page` is `None`; each page at most once a second, so
+    /// that asking for fingerprints that nobody has costs the pages nothing.
+    pub async fn look_again(&self, page: Option<PageId>) {
+        let due: Vec<PageId> = {
+            let Ok(mut last_look) = self.last_look.lock() else { return };
+            let now = Instant::now();
+            let pages = (0..self.fleet.pages.len()).filter(|index| page.is_none_or(|page| page.0 == *index));
+            pages
+                .filter(|index| last_look[*index].is_none_or(|last| now.duration_since(last) >= LOOK_AGAIN_EVERY))
+                .collect::<Vec<_>>()
+                .into_iter()
+                .map(|index| {
+                    last_look[index] = Some(now);
+                    PageId(index)
+                })
+                .collect()
+        };
+        for page in due.into_iter().map(|id| self.fleet.page(id)).filter(|page| page.file.manifest) {
+            for instance in page.instances.iter().filter(|instance| instance.state() == State::Healthy) {
+                if let Err(error) = self.read_manifest(instance).await {
+                    tracing::warn!(page = %page.file.page, instance = %instance.address, %error, "manifest not read again");
+                }
+            }
+        }
+    }
+
+    fn page(&self, instance: &Instance) -> &Page {
+        self.fleet.page(instance.page)
+    }
+}
+
+/// Up to a tenth more or less, so that proxies and instances don't fall into step.
+fn jittered(interval: Duration) -> Duration {
+    interval.mul_f64(rand::random_range(0.9..1.1))
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), root_cause)
+}

@@ -1,0 +1,38 @@
+//! The proxy that puts many pages on one origin.
+//!
+//! # Layout
+//! A request's way, file by file:
+//! - [`server`] accepts, [`transport`] and [`head_guard`] carry the bytes, [`head`] says which heads are let in,
+//!   [`connection`] goes turn by turn;
+//! - [`gateway`] is pingora's phases; it asks the pure deciders: [`path`], [`routes`] (path to page), [`asset_url`],
+//!   [`referer`] and [`asset_decision`] (whose asset), [`balance`] (which instance), [`retry`] (once more?);
+//! - [`client_request`] and [`trace_context`] write what a page is told, [`page_response`] what a client is told;
+//! - [`answer`] and [`error_pages`] are the proxy's own answers; [`access_log`] and [`metrics`] tell afterwards.
+//!
+//! Beside it: [`fleet`] is what is known of pages and instances, [`health`] and [`manifest`] keep it true, [`admin`]
+//! shows it.
+
+pub mod access_log;
+pub mod admin;
+pub mod answer;
+pub mod asset_decision;
+pub mod asset_url;
+pub mod balance;
+pub mod client_request;
+pub mod connection;
+pub mod error_pages;
+pub mod fleet;
+pub mod gateway;
+pub mod head;
+pub mod head_guard;
+pub mod health;
+pub mod manifest;
+pub mod metrics;
+pub mod page_response;
+pub mod path;
+pub mod referer;
+pub mod retry;
+pub mod routes;
+pub mod server;
+pub mod trace_context;
+pub mod transport;

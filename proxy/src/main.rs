@@ -1,0 +1,92 @@
+//! The proxy: reads its configuration, binds, checks pages, serves, drains.
+
+use clap::Parser;
+use pagefleet_config::{ProxyFile, read_pages};
+use pagefleet_proxy::admin::{self, Admin, Refused};
+use pagefleet_proxy::error_pages::ErrorPages;
+use pagefleet_proxy::fleet::Fleet;
+use pagefleet_proxy::gateway::Gateway;
+use pagefleet_proxy::health::Checker;
+use pagefleet_proxy::metrics::Metrics;
+use pagefleet_proxy::server::{self, Server};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Puts many pages on one origin.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// The operator's file.
+    #[arg(long, env = "PAGEFLEET_CONFIG", default_value = "proxy.toml")]
+    config: PathBuf,
+    /// Read and check the configuration, then exit.
+    #[arg(long, env = "PAGEFLEET_CHECK")]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    init_logging();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pagefleet-proxy: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+    let config = ProxyFile::read(&args.config)?;
+    let found = read_pages(&config.pages)?;
+    let error_pages = config.error_pages.as_deref().map(ErrorPages::read).transpose()?.unwrap_or_default();
+    for (page, error) in &found.refused {
+        tracing::error!(page, %error, "page file refused; the page is out");
+    }
+    if args.check {
+        return if found.refused.is_empty() { Ok(()) } else { Err("some page files were refused".into()) };
+    }
+
+    let listeners = server::bind(&config.listen)?;
+    let admin_listener = server::bind(&[config.admin])?.remove(0);
+    let addresses = listeners.iter().map(|listener| listener.local_addr()).collect::<Result<Vec<_>, _>>()?;
+    let admin_address = admin_listener.local_addr()?;
+
+    let refused = found.refused.iter().map(|(page, error)| Refused { page: page.clone(), error: error.to_string() });
+    let refused = Arc::new(refused.collect::<Vec<_>>());
+    let fleet = Arc::new(Fleet::new(found.pages, &config.fallback_page));
+    let checker = Arc::new(Checker::new(Arc::clone(&fleet), config.health)?);
+    let metrics = Metrics::new()?;
+    let gateway = Gateway {
+        config: Arc::new(config),
+        fleet: Arc::clone(&fleet),
+        checker: Arc::clone(&checker),
+        error_pages: Arc::new(error_pages),
+        metrics: metrics.clone(),
+        draining: Arc::default(),
+    };
+
+    let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    control.block_on(async {
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        checker.start();
+        let admin = admin::routes(Admin { fleet, metrics, refused, address: admin_address });
+        tokio::spawn(axum::serve(tokio::net::TcpListener::from_std(admin_listener)?, admin).into_future());
+        let server = Server::start(gateway, listeners)?;
+        let listening = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        tracing::info!(address = listening, admin = %admin_address, "listening");
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tracing::info!("draining");
+        tokio::task::spawn_blocking(move || server.drain()).await?;
+        tracing::info!("ended");
+        Ok(())
+    })
+}
+
+fn init_logging() {
+    let filter = EnvFilter::try_from_env("PAGEFLEET_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().flatten_event(true).with_target(false).with_env_filter(filter).init();
+}

@@ -1,0 +1,76 @@
+//! The counters that `/metrics` shows, in Prometheus text.
+
+use crate::fleet::Fleet;
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+
+/// All counters of one proxy; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+    /// Answers by page, release and status class (`2xx`).
+    pub requests: IntCounterVec,
+    /// Seconds from a request's head to the end of its answer, by page.
+    pub duration: HistogramVec,
+    /// Decisions by reason.
+    pub decisions: IntCounterVec,
+    /// Request heads refused before they were parsed, by what is wrong.
+    pub refused_heads: IntCounterVec,
+    /// Attempts repeated on another instance, by page.
+    pub retries: IntCounterVec,
+    /// Answers that the proxy made itself, by `x-proxy-error`.
+    pub proxy_errors: IntCounterVec,
+    in_flight: IntGaugeVec,
+    healthy: IntGaugeVec,
+}
+
+impl Metrics {
+    /// Counters at zero.
+    ///
+    /// # Errors
+    /// When two counters have one name, which a test would show.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(counter.clone()))?;
+            prometheus::Result::Ok(counter)
+        };
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGaugeVec::new(Opts::new(name, help), &["page", "instance"])?;
+            registry.register(Box::new(gauge.clone()))?;
+            prometheus::Result::Ok(gauge)
+        };
+        let buckets = vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+        let opts =
+            HistogramOpts::new("pagefleet_request_duration_seconds", "Time to answer a request").buckets(buckets);
+        let duration = HistogramVec::new(opts, &["page"])?;
+        registry.register(Box::new(duration.clone()))?;
+        Ok(Self {
+            requests: counter("pagefleet_requests_total", "Requests answered", &["page", "release", "class"])?,
+            decisions: counter("pagefleet_decisions_total", "Routing decisions", &["reason"])?,
+            refused_heads: counter("pagefleet_refused_heads_total", "Request heads refused", &["reason"])?,
+            retries: counter("pagefleet_retries_total", "Attempts repeated", &["page"])?,
+            proxy_errors: counter("pagefleet_proxy_errors_total", "Answers made by the proxy", &["error"])?,
+            in_flight: gauge("pagefleet_instance_in_flight", "Requests that an instance is answering")?,
+            healthy: gauge("pagefleet_instance_healthy", "1 when the instance gets traffic")?,
+            duration,
+            registry,
+        })
+    }
+
+    /// The Prometheus text format, version 0.0.4.
+    ///
+    /// # Errors
+    /// When a metric can't be encoded.
+    pub fn render(&self, fleet: &Fleet) -> prometheus::Result<Vec<u8>> {
+        for instance in fleet.instances() {
+            let address = instance.address.to_string();
+            let labels = [fleet.page(instance.page).file.page.as_str(), address.as_str()];
+            self.in_flight.with_label_values(&labels).set(i64::try_from(instance.in_flight()).unwrap_or(i64::MAX));
+            self.healthy.with_label_values(&labels).set(i64::from(instance.state() == crate::fleet::State::Healthy));
+        }
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,303 @@
+//! The verbs that every test is written in: start a page, put a proxy in front, ask, wait until.
+
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+/// Nothing here takes this long unless it is broken.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The folder of the built binaries: the one that this test runs from.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().unwrap().parent().unwrap().join(name);
+    assert!(
+        path.exists(),
+        "{} is not built: run `cargo fleet test`, or `cargo build --workspace` first",
+        path.display()
+    );
+    path
+}
+
+/// The root of the workspace.
+pub(crate) fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Polls until `ready` gives something.
+pub(crate) async fn wait_until<T>(what: &str, mut ready: impl AsyncFnMut() -> Option<T>) -> T {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        loop {
+            if let Some(value) = ready().await {
+                return value;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("waited in vain until {what}"))
+}
+
+/// A child process whose standard output is kept; killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+    changed: watch::Receiver<usize>,
+}
+
+impl Process {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (sender, changed) = watch::channel(0);
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let kept = Arc::clone(&lines);
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = output.next_line().await {
+                if std::env::var_os("TEST_LOG").is_some() {
+                    eprintln!("{line}");
+                }
+                kept.lock().unwrap().push(line);
+                sender.send_modify(|count| *count += 1);
+            }
+        });
+        Self { child, lines, changed }
+    }
+
+    /// Waits for a line for which `wanted` gives something.
+    pub(crate) async fn wait_for_line<T>(&mut self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
+        let search = async {
+            let mut seen = 0;
+            loop {
+                let found = {
+                    let lines = self.lines.lock().unwrap();
+                    let found = lines[seen..].iter().find_map(|line| wanted(line));
+                    seen = lines.len();
+                    found
+                };
+                match found {
+                    Some(value) => return Some(value),
+                    None => self.changed.changed().await.ok()?,
+                }
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE * 2, search).await;
+        found.ok().flatten().unwrap_or_else(|| panic!("no line with {what} in:\n{}", self.output()))
+    }
+
+    /// Waits for the `listening` line, and gives its JSON.
+    pub(crate) async fn wait_until_listening(&mut self) -> Value {
+        self.wait_for_line("`listening`", |line| {
+            serde_json::from_str::<Value>(line).ok().filter(|line| line["message"] == "listening")
+        })
+        .await
+    }
+
+    pub(crate) fn output(&self) -> String {
+        self.lines.lock().unwrap().join("\n")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(self.pid().try_into().unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Waits for the end; the exit code, or `None` after a signal.
+    pub(crate) async fn wait(&mut self) -> Option<i32> {
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        status.expect("the process should have ended").unwrap().code()
+    }
+}
+
+/// A running stub page.
+pub(crate) struct Stub {
+    pub(crate) process: Process,
+    pub(crate) page: String,
+    pub(crate) address: SocketAddr,
+}
+
+impl Stub {
+    /// Starts `stub-page --page <page>` with more arguments, on a free port.
+    pub(crate) async fn start(page: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(binary("stub-page"));
+        let mut process = Process::start(command.args(["--page", page]).args(arguments));
+        let address = process.wait_until_listening().await["address"].as_str().unwrap().parse().unwrap();
+        Self { process, page: page.to_owned(), address }
+    }
+
+    /// How many page and asset requests it has counted.
+    pub(crate) async fn requests(&self) -> u64 {
+        let live = reqwest::get(format!("http://{}/health/live", self.address)).await.unwrap();
+        live.json::<Value>().await.unwrap()["requests"].as_u64().unwrap()
+    }
+
+    /// The SHA-256-named URL of an asset that it has.
+    pub(crate) async fn fingerprinted(&self, name: &str) -> String {
+        let manifest = reqwest::get(format!("http://{}/.well-known/page.json", self.address)).await.unwrap();
+        let manifest: Value = manifest.json().await.unwrap();
+        let assets = manifest["assets"].as_array().unwrap().clone();
+        assets.iter().find(|asset| asset["name"] == name).unwrap()["path"].as_str().unwrap().to_owned()
+    }
+}
+
+/// What stands behind a proxy under test.
+pub(crate) struct Setup {
+    folder: TempDir,
+    pages: Vec<(String, Vec<SocketAddr>)>,
+    settings: String,
+}
+
+impl Setup {
+    /// No page yet; health checks every 200 ms.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("pages")).unwrap();
+        Self { folder, pages: Vec::new(), settings: String::new() }
+    }
+
+    /// Adds a page with its instances; `frontpage` has `/` and `/frontpage/…`, the others `/<page>` and below.
+    pub(crate) fn page(mut self, page: &str, instances: &[SocketAddr]) -> Self {
+        let root = if page == "frontpage" { "\"/\", " } else { "" };
+        let quoted: Vec<_> = instances.iter().map(|address| format!("\"{address}\"")).collect();
+        let text =
+            format!("routes = [{root}\"/{page}\", \"/{page}/{{*rest}}\"]\ninstances = [{}]\n", quoted.join(", "));
+        self.pages.push((page.to_owned(), instances.to_vec()));
+        self.page_file(page, &text)
+    }
+
+    /// Adds the one instance of a page.
+    pub(crate) fn stub(self, stub: &Stub) -> Self {
+        self.page(&stub.page, &[stub.address])
+    }
+
+    /// Writes a page file as it is.
+    pub(crate) fn page_file(self, page: &str, text: &str) -> Self {
+        std::fs::write(self.folder.path().join(format!("pages/{page}.toml")), text).unwrap();
+        self
+    }
+
+    /// Adds lines to proxy.toml, tables last.
+    pub(crate) fn setting(mut self, lines: &str) -> Self {
+        self.settings.push_str(lines);
+        self.settings.push('\n');
+        self
+    }
+
+    fn write_config(&self) -> PathBuf {
+        let errors = workspace().join("templates/errors");
+        let text = format!(
+            "listen = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\npages = \"pages\"\nerror_pages = {errors:?}\n\
+             fallback_page = \"frontpage\"\npublic_hosts = [\"127.0.0.1\", \"shop.example\"]\ndebug_headers = true\n{}\n",
+            self.settings
+        );
+        let health = if self.settings.contains("[health]") { "" } else { "[health]\ninterval = \"200ms\"\n" };
+        let file = self.folder.path().join("proxy.toml");
+        std::fs::write(&file, text + health).unwrap();
+        file
+    }
+
+    /// Starts the proxy and waits until every instance that answers is healthy.
+    pub(crate) async fn start(self) -> Proxy {
+        let proxy = self.start_cold().await;
+        for (page, instances) in &proxy.setup.pages {
+            proxy.wait_for_state(page, "healthy", instances.len()).await;
+        }
+        proxy
+    }
+
+    /// Starts the proxy and waits for nothing.
+    pub(crate) async fn start_cold(self) -> Proxy {
+        let file = self.write_config();
+        let mut process = Process::start(Command::new(binary("pagefleet-proxy")).arg("--config").arg(file));
+        let listening = process.wait_until_listening().await;
+        let address = |key: &str| listening[key].as_str().unwrap().parse().unwrap();
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE);
+        Proxy {
+            address: address("address"),
+            admin: address("admin"),
+            client: client.build().unwrap(),
+            process,
+            setup: self,
+        }
+    }
+}
+
+/// A running proxy.
+pub(crate) struct Proxy {
+    pub(crate) process: Process,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    client: reqwest::Client,
+    setup: Setup,
+}
+
+impl Proxy {
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method.parse().unwrap(), self.url(path))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
+        self.request("GET", path).send().await.unwrap()
+    }
+
+    /// Asks with a Referer on our own origin.
+    pub(crate) async fn get_from(&self, path: &str, referer: &str) -> reqwest::Response {
+        self.request("GET", path).header("referer", self.url(referer)).send().await.unwrap()
+    }
+
+    /// What the admin address says of the fleet.
+    pub(crate) async fn fleet(&self) -> Value {
+        let answer = self.client.get(format!("http://{}/api/fleet", self.admin)).send().await.unwrap();
+        answer.json().await.unwrap()
+    }
+
+    /// Waits until a page has `count` instances in a state.
+    pub(crate) async fn wait_for_state(&self, page: &str, state: &str, count: usize) {
+        wait_until(&format!("{page} has {count} instances {state}"), async || {
+            let fleet = self.fleet().await;
+            let pages = fleet["pages"].as_array()?.clone();
+            let instances = pages.iter().find(|found| found["page"] == page)?["instances"].as_array()?.clone();
+            (instances.iter().filter(|instance| instance["state"] == state).count() == count).then_some(())
+        })
+        .await;
+    }
+
+    /// Sends bytes as they are, and reads until the other side ends or `until` is there.
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
+        let (address, bytes) = (self.address, bytes.to_vec());
+        tokio::task::spawn_blocking(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.write_all(&bytes).unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            String::from_utf8_lossy(&answer).into_owned()
+        })
+        .await
+        .unwrap()
+    }
+}
+
+/// A response's header as text, or "".
+pub(crate) fn header<'a>(response: &'a reqwest::Response, name: &str) -> &'a str {
+    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+}
