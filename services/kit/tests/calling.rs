@@ -1,0 +1,147 @@
+//! Calls to another service, over a socket and in process.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, RawQuery};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use service_kit::client::{ConfigError, Error, Service};
+use service_kit::context::RequestContext;
+use service_kit::error::{ErrorResponse, Fields};
+use service_kit::extract::Json;
+use service_kit::serve;
+
+fn router() -> Router {
+    Router::new()
+        .route("/things/{name}", get(async |Path(name): Path<String>| Json(json!({ "name": name }))))
+        .route("/query", get(async |RawQuery(query): RawQuery| Json(json!(query))))
+        .route("/headers", get(show_headers))
+        .route("/echo", post(async |Json(body): Json<Value>| (StatusCode::CREATED, Json(body))))
+        .route("/invalid", get(async || ErrorResponse::invalid(Fields::one("email", "No."))))
+        .route("/plain", get(async || (StatusCode::FORBIDDEN, "no JSON here")))
+        .route("/failing", get(async || ErrorResponse::internal(&std::fmt::Error)))
+        .route("/moved", get(async || (StatusCode::FOUND, [("location", "/echo")])))
+        .route("/garbage", get(async || "<html>"))
+        .route("/long", get(async || "x".repeat(5 * 1024 * 1024)))
+        .route("/never", get(async || std::future::pending::<Response>().await))
+        .route("/nothing", get(async || StatusCode::NO_CONTENT.into_response()))
+}
+
+async fn show_headers(headers: HeaderMap) -> Json<Value> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    Json(json!({ "id": text("x-request-id"), "trace": text("traceparent"), "authorization": text("authorization") }))
+}
+
+/// The same service twice: behind a socket, and in this process.
+async fn both_ways() -> [Service; 2] {
+    let listener = serve::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, router()).into_future());
+    [Service::at("stock", &address).unwrap(), Service::in_process("stock", router())]
+}
+
+async fn failure(service: &Service, path: &str) -> Error {
+    service.get(&[path]).send::<Value>().await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_call_sends_and_reads_json() {
+    for service in both_ways().await {
+        let body = json!({ "a": [1, "ü"] });
+        assert_eq!(service.post(&["echo"]).json(&body).send::<Value>().await.unwrap(), body);
+        service.get(&["nothing"]).done().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_path_segment_or_query_holds_it_stays_one() {
+    for service in both_ways().await {
+        for name in ["a/b", "a?b#c", "100%", "ü & co", "%2e%2e", ";"] {
+            let thing: Value = service.get(&["things", name]).send().await.unwrap();
+            assert_eq!(thing["name"], name);
+        }
+        let query: String = service.get(&["query"]).query("q", "a&b=c d").send().await.unwrap();
+        assert_eq!(query, "q=a%26b%3Dc+d");
+        for name in ["..", ".", ""] {
+            let error = service.get(&["things", name]).send::<Value>().await.unwrap_err();
+            assert_eq!(error.refusal().map(|refusal| refusal.status.as_u16()), Some(404), "{name:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_carries_the_requests_context_on() {
+    for service in both_ways().await {
+        let context = RequestContext::new();
+        let call = service.get(&["headers"]).bearer("secret").send::<Value>();
+        let (id, trace) = (context.request_id().to_owned(), context.traceparent());
+        let call = context.clone().scope(call);
+        assert_eq!(call.await.unwrap()["id"], Value::Null, "a call belongs to where it was put together");
+
+        let call = context.scope(async { service.get(&["headers"]).bearer("secret").send::<Value>().await });
+        assert_eq!(call.await.unwrap(), json!({ "id": id, "trace": trace, "authorization": "Bearer secret" }));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_tells_what_the_service_said() {
+    for service in both_ways().await {
+        let error = failure(&service, "invalid").await;
+        assert!(error.is("invalid"));
+        assert_eq!(error.refusal().unwrap().fields["email"], "No.");
+        let refusal = failure(&service, "plain").await.refusal().cloned().unwrap();
+        assert_eq!((refusal.status.as_u16(), refusal.code.as_str()), (403, ""));
+    }
+}
+
+#[tokio::test]
+async fn failures_redirects_and_nonsense_are_told_apart() {
+    for service in both_ways().await {
+        assert!(matches!(failure(&service, "failing").await, Error::Failed { status, .. } if status == 500));
+        assert!(matches!(failure(&service, "moved").await, Error::Failed { status, .. } if status == 302));
+        assert!(matches!(failure(&service, "garbage").await, Error::Garbage { .. }));
+        assert!(matches!(failure(&service, "long").await, Error::Garbage { .. }));
+    }
+}
+
+#[tokio::test]
+async fn a_call_ends_at_its_deadline() {
+    for service in both_ways().await {
+        let service = service.with_deadline(Duration::from_millis(50));
+        assert!(matches!(failure(&service, "never").await, Error::Timeout { .. }));
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_is_unreachable() {
+    let listener = serve::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let service = Service::at("stock", &address).unwrap();
+    assert!(matches!(failure(&service, "echo").await, Error::Unreachable { .. }));
+}
+
+#[tokio::test]
+async fn a_service_may_live_below_a_path() {
+    let listener = serve::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = format!("http://{}/inner/", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, Router::new().nest("/inner", router())).into_future());
+    let service = Service::at("stock", &address).unwrap();
+    assert_eq!(service.get(&["things", "a"]).send::<Value>().await.unwrap()["name"], "a");
+}
+
+#[test]
+fn where_a_service_is_has_to_be_said_and_to_be_an_http_address() {
+    let missing = Service::from_env("no-such").unwrap_err();
+    assert!(missing.to_string().contains("PAGEFLEET_SERVICE_NO_SUCH"), "{missing}");
+    for address in ["", "stock:7001", "https://stock", "ftp://stock", "/stock"] {
+        let error = Service::at("stock", address).unwrap_err();
+        assert!(matches!(error, ConfigError::Address { .. }), "{address}");
+        assert!(error.to_string().contains("PAGEFLEET_SERVICE_STOCK"), "{error}");
+    }
+}
