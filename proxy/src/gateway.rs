@@ -202,6 +202,9 @@ impl ProxyHttp for Gateway {
         let headers = &session.req_header().headers;
         request.id = client_request::request_id(headers, request.trusted);
         request.trace = client_request::trace(headers, request.trusted);
+        // RFC 9110 section 15.2: no interim response goes to an HTTP/1.0 client.
+        let http_10 = session.req_header().version == http::Version::HTTP_10;
+        session.set_ignore_info_resp(http_10);
         let body_timeout = (!session.is_upgrade_req()).then_some(self.config.timeouts.body);
         session.set_read_timeout(body_timeout);
         Ok(())
@@ -277,6 +280,9 @@ impl ProxyHttp for Gateway {
         }
         if let Some(url) = request.asset {
             page_response::set_asset_headers(response, url)?;
+        }
+        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
         }
         self.sign(response, request)?;
         if self.draining.load(Ordering::Relaxed) && !session.was_upgraded() {

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// The least time between two looks at one page's manifests for the sake of an unknown fingerprint.
 const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(1);
 
+/// A healthy instance's manifest is read again at each so-many-th check: its process may have been replaced unseen.
+const MANIFEST_AT_EACH: u32 = 5;
+
 /// Checks instances, and looks at manifests again when a fingerprint is unknown.
 #[derive(Debug)]
 pub struct Checker {
@@ -57,8 +60,11 @@ impl Checker {
 
     async fn watch(self: Arc<Self>, instance: Arc<Instance>) {
         let mut failures = 0;
+        let mut checks = 0_u32;
         loop {
-            match self.check(&instance).await {
+            let read_manifest = instance.state() != State::Healthy || checks.is_multiple_of(MANIFEST_AT_EACH);
+            checks = checks.wrapping_add(1);
+            match self.check(&instance, read_manifest).await {
                 Ok(()) => {
                     failures = 0;
                     self.enter(&instance, State::Healthy, None);
@@ -79,11 +85,11 @@ impl Checker {
         }
     }
 
-    /// Asks for the health, and for the manifest too when the instance is about to join or come back.
-    async fn check(&self, instance: &Instance) -> Result<(), CheckError> {
+    /// Asks for the health, and for the manifest too.
+    async fn check(&self, instance: &Instance, read_manifest: bool) -> Result<(), CheckError> {
         let page = self.page(instance);
         self.get(instance, &page.file.health).await?;
-        if page.file.manifest && instance.state() != State::Healthy {
+        if page.file.manifest && read_manifest {
             self.read_manifest(instance).await?;
         }
         Ok(())

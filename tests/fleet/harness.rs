@@ -301,3 +301,148 @@ impl Proxy {
 pub(crate) fn header<'a>(response: &'a reqwest::Response, name: &str) -> &'a str {
     response.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }
+
+/// `fleet <verb> …` in a folder inside the workspace.
+pub(crate) fn fleet_command(folder: &Path) -> Command {
+    let mut command = Command::new(binary("fleet"));
+    command.current_dir(folder);
+    command
+}
+
+/// Whether a process is there and no zombie.
+pub(crate) fn alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
+}
+
+/// The text between two marks.
+pub(crate) fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let rest = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}")).1;
+    rest.split_once(after).unwrap_or_else(|| panic!("no {after} in {rest}")).0
+}
+
+/// The whole shop, started by `cargo fleet up` in a folder of its own.
+pub(crate) struct Fleet {
+    pub(crate) process: Process,
+    pub(crate) address: SocketAddr,
+    folder: TempDir,
+}
+
+impl Fleet {
+    pub(crate) async fn up(arguments: &[&str]) -> Self {
+        Self::up_in(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(), arguments).await
+    }
+
+    /// After the first has ended, in the same folder.
+    pub(crate) async fn up_again(mut self, arguments: &[&str]) -> Self {
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        drop(self);
+        Self::up_in(folder, arguments).await
+    }
+
+    async fn up_in(folder: TempDir, arguments: &[&str]) -> Self {
+        let mut command = fleet_command(folder.path());
+        command.args(["up", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).args(arguments);
+        let mut process = Process::start(&mut command);
+        let address =
+            process.wait_for_line("ready", |line| line.strip_prefix("ready http://").map(str::to_owned)).await;
+        Self { process, address: address.parse().unwrap(), folder }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Another verb in the fleet's folder.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> std::process::Output {
+        fleet_command(self.folder.path()).args(arguments).output().await.unwrap()
+    }
+
+    fn children(&self) -> Vec<(String, u32)> {
+        let text = std::fs::read_to_string(self.folder.path().join(".fleet/fleet.json")).unwrap();
+        let fleet: Value = serde_json::from_str(&text).unwrap();
+        let children = fleet["children"].as_array().unwrap().iter();
+        let pid = |child: &Value| u32::try_from(child["pid"].as_u64()?).ok();
+        children.filter_map(|child| Some((child["name"].as_str()?.to_owned(), pid(child)?))).collect()
+    }
+
+    pub(crate) async fn pids(&self) -> Vec<u32> {
+        self.children().into_iter().map(|(_, pid)| pid).collect()
+    }
+
+    /// The process of the first child whose name starts so.
+    pub(crate) async fn pid_of(&self, name: &str) -> u32 {
+        wait_until("the child has a process", async || {
+            self.children().into_iter().find(|(child, _)| child.starts_with(name)).map(|(_, pid)| pid)
+        })
+        .await
+    }
+}
+
+impl Drop for Fleet {
+    /// The supervisor ends its children; a test that panicked must not leave them.
+    fn drop(&mut self) {
+        let pids: Vec<_> = self.children_if_any();
+        if let Some(supervisor) =
+            self.process.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.try_into().ok()?))
+        {
+            let _ = rustix::process::kill_process(supervisor, rustix::process::Signal::KILL);
+        }
+        for pid in pids.into_iter().filter_map(|pid| rustix::process::Pid::from_raw(pid.try_into().ok()?)) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+impl Fleet {
+    fn children_if_any(&self) -> Vec<u32> {
+        let there = self.folder.path().join(".fleet/fleet.json").exists();
+        if there { self.children().into_iter().map(|(_, pid)| pid).collect() } else { Vec::new() }
+    }
+}
+
+/// An answer, read whole.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+    headers: reqwest::header::HeaderMap,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// Somebody with a browser's cookies and headers, who follows no redirect by himself.
+pub(crate) struct Visitor {
+    client: reqwest::Client,
+    root: String,
+}
+
+impl Visitor {
+    pub(crate) fn of(fleet: &Fleet) -> Self {
+        let client =
+            reqwest::Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE);
+        Self { client: client.build().unwrap(), root: fleet.url("") }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.answer(self.client.get(format!("{}{path}", self.root)).header("accept", "text/html,*/*")).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let request = self.client.post(format!("{}{path}", self.root)).header("sec-fetch-site", "same-origin");
+        self.answer(request.form(form)).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.unwrap() }
+    }
+}

@@ -1,10 +1,15 @@
 //! The fleet's tests: real processes, real sockets, free ports, waiting on state and never on time.
 
 mod architecture;
+mod browser;
+mod browser_harness;
+mod fleet_tool;
 mod forwarding;
 mod harness;
+mod page_contract;
 mod page_down;
 mod referer;
 mod routing;
+mod shop;
 mod shutdown;
 mod strictness;
