@@ -1,0 +1,166 @@
+//! The `.fleet/` folder of the working directory: where everything about a running fleet is, and the lock that says
+//! whether one is running. Two fleets in two folders don't meet.
+
+use crate::error::Error;
+use rustix::fs::FlockOperation;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// A log is begun anew when it has more bytes than this at the start of a fleet.
+const LOG_BOUND: u64 = 8 << 20;
+
+/// The folder's paths.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+/// Held for as long as a fleet is up. The system lets go of it however the holder ends; the file itself stays, because
+/// removing it would let two fleets lock two files of one name.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Folder {
+    /// The folder of the working directory, which need not exist.
+    pub(crate) fn here() -> Result<Self, Error> {
+        Ok(Self::new(&std::env::current_dir()?))
+    }
+
+    /// The folder inside `parent`.
+    pub(crate) fn new(parent: &Path) -> Self {
+        Self { path: parent.join(".fleet") }
+    }
+
+    /// Creates the folder and what is always in it.
+    pub(crate) fn create(&self) -> Result<(), Error> {
+        [self.pages(), self.runs(), self.path.join("logs")].iter().try_for_each(|folder| create(folder))
+    }
+
+    /// Takes the lock, or says that a fleet is up.
+    pub(crate) fn lock(&self) -> Result<Lock, Error> {
+        let path = self.path.join("lock");
+        let file = File::options().create(true).append(true).open(&path).map_err(Error::at(&path))?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                Err(Error::AlreadyUp { folder: self.path.clone(), site: crate::roster::site_of(self) })
+            }
+            Err(error) => Err(Error::File { path, source: error.into() }),
+        }
+    }
+
+    /// The folder itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The proxy's file.
+    pub(crate) fn proxy_file(&self) -> PathBuf {
+        self.path.join("proxy.toml")
+    }
+
+    /// The folder of page files.
+    pub(crate) fn pages(&self) -> PathBuf {
+        self.path.join("pages")
+    }
+
+    /// The supervisor's control state.
+    pub(crate) fn roster(&self) -> PathBuf {
+        self.path.join("fleet.json")
+    }
+
+    /// The folder of run files, one for each living child.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.path.join("run")
+    }
+
+    /// The run file of one child.
+    pub(crate) fn run_file(&self, name: &str) -> PathBuf {
+        self.runs().join(format!("{name}.json"))
+    }
+
+    /// The data of one service or page.
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.path.join("data").join(name)
+    }
+
+    /// The log of one child.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.path.join("logs").join(format!("{name}.log"))
+    }
+
+    /// Begins the logs anew that have grown over their bound.
+    pub(crate) fn bound_logs(&self) -> Result<(), Error> {
+        let logs = self.path.join("logs");
+        for entry in std::fs::read_dir(&logs).map_err(Error::at(&logs))? {
+            let path = entry.map_err(Error::at(&logs))?.path();
+            if std::fs::metadata(&path).is_ok_and(|log| log.len() > LOG_BOUND) {
+                File::create(&path).map_err(Error::at(&path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the log of one child to append to it.
+    pub(crate) fn open_log(&self, name: &str) -> Result<File, Error> {
+        let path = self.log(name);
+        File::options().create(true).append(true).open(&path).map_err(Error::at(&path))
+    }
+}
+
+/// Creates a folder and its parents.
+pub(crate) fn create(folder: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(Error::at(folder))
+}
+
+/// Writes a whole file so that a reader sees the old text or the new one.
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".tmp");
+    let unfinished = PathBuf::from(unfinished);
+    std::fs::write(&unfinished, text).map_err(Error::at(&unfinished))?;
+    std::fs::rename(&unfinished, path).map_err(Error::at(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_fleet_of_one_folder_is_refused_until_the_first_has_ended() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = Folder::new(parent.path());
+        folder.create().unwrap();
+        let first = folder.lock().unwrap();
+        write(&folder.roster(), r#"{"listen":"127.0.0.1:8085","admin":"127.0.0.1:8086","supervisor":1,"children":[]}"#)
+            .unwrap();
+        let refused = folder.lock().unwrap_err().to_string();
+        assert!(refused.contains("already up at http://127.0.0.1:8085"), "{refused}");
+        drop(first);
+        folder.lock().unwrap();
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_leaves_nothing_beside_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("proxy.toml");
+        write(&file, "a = 1\n").unwrap();
+        write(&file, "a = 2\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "a = 2\n");
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_a_log_over_its_bound_is_begun_anew() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = Folder::new(parent.path());
+        folder.create().unwrap();
+        folder.open_log("catalog").unwrap().set_len(LOG_BOUND + 1).unwrap();
+        folder.open_log("orders").unwrap().set_len(7).unwrap();
+        folder.bound_logs().unwrap();
+        assert_eq!(std::fs::metadata(folder.log("catalog")).unwrap().len(), 0);
+        assert_eq!(std::fs::metadata(folder.log("orders")).unwrap().len(), 7);
+    }
+}

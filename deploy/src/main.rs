@@ -1,0 +1,60 @@
+//! `cargo fleet`: builds and runs Pagefleet on one machine. This file knows the verbs; each verb is a file of its own.
+//!
+//! The tool is built before anything else is, on a machine that may lack what the rest needs, so it depends neither on
+//! pingora nor on anything of ours but `pagefleet-config`.
+
+mod address;
+mod backoff;
+mod builder;
+mod child;
+mod dev;
+mod error;
+mod folder;
+mod layout;
+mod leftovers;
+mod output;
+mod plan;
+mod preflight;
+mod process;
+mod progress;
+mod proxy_files;
+mod readiness;
+mod roster;
+mod signals;
+mod status;
+mod supervisor;
+mod test;
+mod up;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Builds and runs the pages, the services and the proxy on this machine.
+#[derive(Parser)]
+#[command(name = "cargo fleet", bin_name = "cargo fleet", version)]
+struct Fleet {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Up(up::Options),
+    Dev(dev::Options),
+    Status(status::Options),
+    Test(test::Options),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match Fleet::parse().verb {
+        Verb::Up(options) => up::run(options).await,
+        Verb::Dev(options) => dev::run(options).await,
+        Verb::Status(options) => status::run(options).await,
+        Verb::Test(options) => test::run(options).await,
+    };
+    outcome.unwrap_or_else(|error| {
+        progress::error(&error);
+        ExitCode::FAILURE
+    })
+}

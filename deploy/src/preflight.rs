@@ -1,0 +1,133 @@
+//! What the machine needs beside Rust: found in `PATH`, installed where that is ours to do (root, with apt-get), else
+//! named in one line with the way to get it.
+
+use crate::error::Error;
+use crate::progress;
+use std::env;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Stdio;
+use tokio::process::Command;
+
+/// A tool, by the commands that any one of suffices.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    commands: &'static [&'static str],
+    debian: &'static [&'static str],
+    fedora: &'static str,
+    macos: &'static str,
+}
+
+const XCODE: &str = "xcode-select --install";
+
+const COMPILER: Tool = Tool { commands: &["cc", "gcc"], debian: &["gcc", "libc6-dev"], fedora: "gcc", macos: XCODE };
+const MAKE: Tool = Tool { commands: &["make", "ninja"], debian: &["make"], fedora: "make", macos: XCODE };
+const CMAKE: Tool = Tool { commands: &["cmake"], debian: &["cmake"], fedora: "cmake", macos: "brew install cmake" };
+const BROWSER: Tool = Tool {
+    commands: &["chromium", "chromium-browser", "google-chrome"],
+    debian: &["chromium"],
+    fedora: "chromium",
+    macos: "brew install --cask google-chrome",
+};
+const DRIVER: Tool = Tool {
+    commands: &["chromedriver"],
+    debian: &["chromium-driver"],
+    fedora: "chromedriver",
+    macos: "brew install --cask chromedriver",
+};
+
+/// To build one page.
+pub(crate) const FOR_A_PAGE: &[Tool] = &[COMPILER];
+/// To build everything: the proxy's and SQLite's C code.
+pub(crate) const FOR_THE_FLEET: &[Tool] = &[COMPILER, CMAKE, MAKE];
+/// To run the tests: a browser that can be driven.
+pub(crate) const FOR_THE_TESTS: &[Tool] = &[COMPILER, CMAKE, MAKE, BROWSER, DRIVER];
+
+/// Sees to it that the tools are there.
+pub(crate) async fn check(tools: &[Tool]) -> Result<(), Error> {
+    let missing = missing(tools);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !rustix::process::geteuid().is_root() || !is_command("apt-get") {
+        return Err(missing_error(&missing));
+    }
+    install(&missing).await?;
+    let still = self::missing(tools);
+    if still.is_empty() { Ok(()) } else { Err(missing_error(&still)) }
+}
+
+fn missing(tools: &[Tool]) -> Vec<&Tool> {
+    tools.iter().filter(|tool| !tool.commands.iter().any(|command| is_command(command))).collect()
+}
+
+async fn install(missing: &[&Tool]) -> Result<(), Error> {
+    let packages: Vec<&str> = missing.iter().flat_map(|tool| tool.debian.iter().copied()).collect();
+    progress::step("installing", format_args!("{} (apt-get)", packages.join(", ")));
+    let update: &[&str] = &["update"];
+    let install = [&["install", "-y", "--no-install-recommends"], packages.as_slice()].concat();
+    for arguments in [update, &install] {
+        let mut apt = Command::new("apt-get");
+        apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).kill_on_drop(true);
+        let done = apt.output().await?;
+        if !done.status.success() {
+            let said = String::from_utf8_lossy(&done.stderr).trim().replace('\n', "; ");
+            return Err(Error::InstallFailed { packages: packages.join(", "), reason: said });
+        }
+    }
+    Ok(())
+}
+
+fn missing_error(missing: &[&Tool]) -> Error {
+    let named = |name: fn(&Tool) -> String| {
+        let mut names: Vec<String> = Vec::new();
+        for name in missing.iter().map(|tool| name(tool)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    };
+    let debian = named(|tool| tool.debian.join(" ")).join(" ");
+    let fedora = named(|tool| tool.fedora.to_owned()).join(" ");
+    let macos = named(|tool| tool.macos.to_owned()).join("; ");
+    Error::MissingTools {
+        missing: named(|tool| tool.commands[0].to_owned()).join(", "),
+        hint: format!("`apt-get install {debian}` (Debian), `dnf install {fedora}` (Fedora), `{macos}` (macOS)"),
+    }
+}
+
+/// Whether `PATH` has a program of that name.
+pub(crate) fn is_command(name: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| is_executable(&folder.join(name)))
+}
+
+fn is_executable(file: &Path) -> bool {
+    file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_is_there_when_any_of_its_commands_is() {
+        let shell = Tool { commands: &["no-such-shell", "sh"], debian: &[], fedora: "", macos: "" };
+        let nothing = Tool { commands: &["no-such-tool"], debian: &[], fedora: "", macos: "" };
+        let tools = [shell, nothing];
+        let missing = missing(&tools);
+        assert_eq!(missing.len(), 1);
+        assert_eq!(missing[0].commands, ["no-such-tool"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_in_one_line_with_the_way_to_get_it() {
+        let text = missing_error(&[&COMPILER, &MAKE]).to_string();
+        assert_eq!(
+            text,
+            "missing: cc, make. To install: `apt-get install gcc libc6-dev make` (Debian), \
+             `dnf install gcc make` (Fedora), `xcode-select --install` (macOS)"
+        );
+    }
+}

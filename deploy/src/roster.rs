@@ -1,0 +1,132 @@
+//! `.fleet/fleet.json`: the supervisor's control state, for other verbs and other programs to read. It is there while a
+//! fleet is up, and always whole.
+
+use crate::error::Error;
+use crate::folder::{self, Folder};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+
+/// A fleet that is up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fleet {
+    /// Where visitors reach it.
+    pub(crate) listen: SocketAddr,
+    /// The proxy's admin address.
+    pub(crate) admin: SocketAddr,
+    /// The process id of the supervisor.
+    pub(crate) supervisor: u32,
+    /// In the order of their start.
+    pub(crate) children: Vec<Entry>,
+}
+
+/// A child, as others see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// `catalog`, `checkout-1`, `proxy`.
+    pub(crate) name: String,
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// Of which page it is an instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) page: Option<String>,
+    /// Where it listens, over all its restarts.
+    pub(crate) address: SocketAddr,
+    /// The process id; absent while it is down.
+    pub(crate) pid: Option<i32>,
+    /// How often it was started again.
+    pub(crate) restarts: u32,
+}
+
+/// What a child is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// A domain service.
+    Service,
+    /// An instance of a page.
+    Page,
+    /// The proxy.
+    Proxy,
+}
+
+/// The file, kept up to date; removed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Roster {
+    folder: Folder,
+    fleet: Mutex<Fleet>,
+}
+
+impl Roster {
+    /// Writes the file of a fleet without children yet.
+    pub(crate) fn begin(folder: Folder, listen: SocketAddr, admin: SocketAddr) -> Result<Self, Error> {
+        let fleet = Fleet { listen, admin, supervisor: std::process::id(), children: Vec::new() };
+        let roster = Self { folder, fleet: Mutex::new(fleet) };
+        roster.change(|_| {})?;
+        Ok(roster)
+    }
+
+    /// Changes the state and the file. The lock is held over the write, so that files follow states in order.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Fleet)) -> Result<(), Error> {
+        let mut fleet = self.fleet.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut fleet);
+        let text = serde_json::to_string_pretty(&*fleet).expect("names and numbers can be written as JSON");
+        folder::write(&self.folder.roster(), &text)
+    }
+
+    /// Notes that a child runs as `pid`, or is down.
+    pub(crate) fn note(&self, name: &str, pid: Option<i32>) -> Result<(), Error> {
+        self.change(|fleet| {
+            if let Some(entry) = fleet.children.iter_mut().find(|entry| entry.name == name) {
+                entry.restarts += u32::from(pid.is_some());
+                entry.pid = pid;
+            }
+        })
+    }
+}
+
+impl Drop for Roster {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(self.folder.roster());
+    }
+}
+
+/// The fleet of a folder, if its file is there.
+pub(crate) fn read(folder: &Folder) -> Option<Fleet> {
+    serde_json::from_str(&std::fs::read_to_string(folder.roster()).ok()?).ok()
+}
+
+/// Where the fleet of a folder can be browsed.
+pub(crate) fn site_of(folder: &Folder) -> Option<String> {
+    read(folder).map(|fleet| format!("http://{}", crate::address::reachable(fleet.listen)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_follows_each_change_and_goes_with_the_fleet() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = Folder::new(parent.path());
+        folder.create().unwrap();
+        let address = "127.0.0.1:8080".parse().unwrap();
+        let roster = Roster::begin(folder.clone(), address, address).unwrap();
+        let entry = Entry {
+            name: "checkout-1".to_owned(),
+            kind: Kind::Page,
+            page: Some("checkout".to_owned()),
+            address,
+            pid: Some(41),
+            restarts: 0,
+        };
+        roster.change(|fleet| fleet.children.push(entry)).unwrap();
+        roster.note("checkout-1", None).unwrap();
+        assert_eq!(read(&folder).unwrap().children[0].pid, None);
+        roster.note("checkout-1", Some(42)).unwrap();
+        let child = read(&folder).unwrap().children.remove(0);
+        assert_eq!((child.pid, child.restarts), (Some(42), 1));
+        drop(roster);
+        assert_eq!(read(&folder), None);
+    }
+}

@@ -1,0 +1,148 @@
+//! `cargo fleet up`: builds the shop, starts it, and keeps it running until it is told to end. Whatever goes wrong before
+//! `ready`, nothing is left running.
+
+use crate::builder::{self, Programs};
+use crate::error::Error;
+use crate::folder::Folder;
+use crate::layout::Layout;
+use crate::plan::{Plan, Spec, Wanted};
+use crate::signals::Signals;
+use crate::supervisor::Supervisor;
+use crate::{address, leftovers, preflight, progress, proxy_files, readiness};
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
+use reqwest::Client;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+const LISTEN: &str = "--listen, PAGEFLEET_LISTEN";
+const ADMIN: &str = "--admin, PAGEFLEET_ADMIN";
+/// How often the children are given other ports when another program takes one before they could.
+const PORT_TRIES: usize = 3;
+/// The shell's code for a program that Ctrl-C ended: the fleet was not up yet.
+const INTERRUPTED: u8 = 130;
+
+/// Builds and runs services, pages and proxy; Ctrl-C stops all of it.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Where visitors reach the site; port 0 takes a free one.
+    #[arg(long, env = "PAGEFLEET_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where the proxy tells about itself; port 0 takes a free one.
+    #[arg(long, env = "PAGEFLEET_ADMIN", default_value = "127.0.0.1:8081")]
+    admin: SocketAddr,
+    /// Instances of each page.
+    #[arg(long, env = "PAGEFLEET_INSTANCES", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    instances: u16,
+    /// Which URL of an asset the pages link.
+    #[arg(long, env = "PAGEFLEET_ASSET_URLS", default_value = "fingerprinted")]
+    asset_urls: AssetUrls,
+    /// Builds with optimisation. (PAGEFLEET_RELEASE is another thing: the release that a page's build is stamped with.)
+    #[arg(long, env = "PAGEFLEET_RELEASE_BUILD", value_parser = BoolishValueParser::new())]
+    release: bool,
+}
+
+/// Both URLs of an asset always work; this is which one the pages link.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AssetUrls {
+    /// `/assets/site-<fingerprint>.css`: no request at all from page to page.
+    Fingerprinted,
+    /// `/assets/site.css`: the Referer tells whose.
+    Stable,
+}
+
+/// Runs the verb.
+pub(crate) async fn run(options: Options) -> Result<ExitCode, Error> {
+    let mut signals = Signals::catch()?;
+    let layout = Layout::find()?;
+    let folder = Folder::here()?;
+    folder.create()?;
+    let _lock = folder.lock()?;
+    let (wanted, programs) = tokio::select! {
+        prepared = prepare(&options, &layout, &folder) => prepared?,
+        () = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
+    };
+    let client = readiness::client()?;
+    let mut supervisor = Supervisor::new(folder.clone(), wanted.listen, wanted.admin, client.clone())?;
+    let start = Start { layout: &layout, folder: &folder, programs: &programs, wanted: &wanted, client: &client };
+    let started = tokio::select! {
+        started = start.fleet(&mut supervisor) => started.map(|()| true),
+        () = signals.next() => Ok(false),
+    };
+    if matches!(started, Ok(true)) {
+        signals.next().await;
+        progress::step("stopping", "a second Ctrl-C kills");
+    }
+    tokio::select! {
+        () = supervisor.stop() => {}
+        () = signals.next() => supervisor.kill().await,
+    }
+    started.map(|was_up| if was_up { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
+}
+
+/// All that can be refused, and the build: nothing is running yet.
+async fn prepare(options: &Options, layout: &Layout, folder: &Folder) -> Result<(Wanted, Programs), Error> {
+    let ended = leftovers::end(folder).await?;
+    if ended > 0 {
+        progress::step("leftovers", format_args!("{ended} of a fleet that was killed, ended"));
+    }
+    folder.bound_logs()?;
+    let addresses = address::try_out(&[(options.listen, LISTEN), (options.admin, ADMIN)])?;
+    preflight::check(preflight::FOR_THE_FLEET).await?;
+    let programs = builder::build_workspace(&layout.root, options.release).await?;
+    progress::step("build", format_args!("{} programs", programs.count()));
+    let asset_urls = match options.asset_urls {
+        AssetUrls::Fingerprinted => "fingerprinted",
+        AssetUrls::Stable => "stable",
+    };
+    let wanted =
+        Wanted { listen: addresses[0], admin: addresses[1], instances: usize::from(options.instances), asset_urls };
+    Ok((wanted, programs))
+}
+
+struct Start<'a> {
+    layout: &'a Layout,
+    folder: &'a Folder,
+    programs: &'a Programs,
+    wanted: &'a Wanted,
+    client: &'a Client,
+}
+
+impl Start<'_> {
+    /// Brings the fleet up to where every page can be browsed.
+    async fn fleet(&self, supervisor: &mut Supervisor) -> Result<(), Error> {
+        let mut tries = 1;
+        while let Err(error) = self.children(supervisor).await {
+            let proxy_lost_its_own =
+                matches!(&error, Error::AddressTaken { address, .. } if *address == self.wanted.listen);
+            if !matches!(error, Error::AddressTaken { .. }) || proxy_lost_its_own || tries == PORT_TRIES {
+                return Err(error);
+            }
+            tries += 1;
+            supervisor.stop().await;
+            supervisor.forget()?;
+        }
+        let site = format!("http://{}", address::reachable(self.wanted.listen));
+        readiness::until_browsable(self.client, &site, &self.layout.pages, self.folder.log("proxy")).await?;
+        progress::line(format_args!("ready {site}"));
+        Ok(())
+    }
+
+    async fn children(&self, supervisor: &mut Supervisor) -> Result<(), Error> {
+        let plan = Plan::new(self.layout, self.programs, self.folder, self.wanted)?;
+        proxy_files::write(self.folder, &self.layout.root, &self.layout.pages, (&plan, self.wanted))?;
+        for (what, crew) in [("services", plan.services), ("pages", plan.pages)] {
+            let told = names(&crew);
+            supervisor.start(crew).await?;
+            progress::step(what, told);
+        }
+        supervisor.start(vec![plan.proxy]).await?;
+        progress::step("proxy", format_args!("{}, admin http://{}", self.wanted.listen, self.wanted.admin));
+        Ok(())
+    }
+}
+
+fn names(crew: &[Spec]) -> String {
+    let told: Vec<String> = crew.iter().map(|spec| format!("{} {}", spec.name, spec.address)).collect();
+    told.join(", ")
+}
