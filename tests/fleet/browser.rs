@@ -33,6 +33,7 @@ async fn buys_a_kettle(browser: &Browser, scripts: bool) {
     for (field, value) in [("name", "Ada Beck"), ("line1", "1 Tarn Lane"), ("postcode", "8000"), ("city", "Aarhus")] {
         browser.fill(&format!("input[name={field}]"), value).await;
     }
+    browser.choose("select[name=country]", "DK").await;
     browser.click(".summary button[type=submit]").await;
     let number = browser.wait_for(".confirmation__number").await.text().await.unwrap();
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-const ARGUMENTS: [&str; 9] = [
+const ARGUMENTS: [&str; 10] = [
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
@@ -18,6 +18,8 @@ const ARGUMENTS: [&str; 9] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    // Smooth scrolling would move what is about to be clicked.
+    "--force-prefers-reduced-motion",
 ];
 
 /// How the browser is set up.
@@ -110,20 +112,30 @@ impl Browser {
         .await;
     }
 
-    /// Clicks what is there and can be clicked; a page that is just being swapped gets a second chance.
+    /// Clicks what is there and can be clicked; a page that is just being swapped gets another chance.
     pub(crate) async fn click(&self, css: &str) {
-        self.wait_for(css).await;
-        wait_until(&format!("{css} can be clicked"), async || {
-            let element = self.client.find(Locator::Css(css)).await.ok()?;
-            element.click().await.ok()
-        })
-        .await;
+        let mut refused = String::new();
+        let tried = tokio::time::timeout(PATIENCE, async {
+            loop {
+                match self.wait_for(css).await.click().await {
+                    Ok(()) => return,
+                    Err(error) => refused = error.to_string(),
+                }
+            }
+        });
+        if tried.await.is_err() {
+            panic!("{css} can't be clicked: {refused}");
+        }
     }
 
     pub(crate) async fn fill(&self, css: &str, text: &str) {
         let field = self.wait_for(css).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
+    }
+
+    pub(crate) async fn choose(&self, css: &str, value: &str) {
+        self.wait_for(css).await.select_by_value(value).await.unwrap();
     }
 
     async fn evaluate(&self, script: &str) -> Value {

@@ -1,0 +1,159 @@
+//! The basket, and the forms that change it.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use page_kit::{Cookies, Error, ServiceError, html, log_missing, price, private};
+use templates::{Shell, Totals};
+use tokio::join;
+
+use crate::page::{BASKET, Checkout, totals};
+use crate::visitor::Visitor;
+use crate::{assets, orders};
+
+#[derive(Template)]
+#[template(path = "basket.html")]
+struct BasketView {
+    shell: Shell,
+    assets: assets::Urls,
+    lines: Vec<BasketLine>,
+    state: &'static str,
+    count: u32,
+    can_order: bool,
+    totals: Totals,
+}
+
+struct BasketLine {
+    slug: String,
+    name: String,
+    drawing: String,
+    quantity: String,
+    max_quantity: u32,
+    unit_price: String,
+    line_total: String,
+    problem: String,
+    error: String,
+}
+
+/// A quantity that can't be: of what, as typed, and why.
+struct Refused<'a> {
+    slug: &'a str,
+    typed: &'a str,
+    error: String,
+}
+
+impl BasketView {
+    /// A view without lines: the basket is empty or can't be reached.
+    fn bare(page: &Checkout, visitor: &Visitor, state: &'static str) -> Self {
+        let nothing = Totals { subtotal: String::new(), shipping: String::new(), total: String::new() };
+        Self {
+            shell: visitor.shell(page, "Basket", 0),
+            assets: page.assets,
+            lines: Vec::new(),
+            state,
+            count: 0,
+            can_order: false,
+            totals: nothing,
+        }
+    }
+
+    fn filled(page: &Checkout, visitor: &Visitor, basket: orders::Basket, refused: Option<&Refused<'_>>) -> Self {
+        Self {
+            shell: visitor.shell(page, "Basket", basket.count),
+            assets: page.assets,
+            state: "filled",
+            count: basket.count,
+            can_order: basket.can_order,
+            totals: totals(&basket.totals),
+            lines: basket.lines.into_iter().map(|line| BasketLine::new(line, refused)).collect(),
+        }
+    }
+}
+
+impl BasketLine {
+    fn new(line: orders::BasketLine, refused: Option<&Refused<'_>>) -> Self {
+        let orders::BasketLine { line, available, problem } = line;
+        let refused = refused.filter(|refused| refused.slug == line.slug);
+        Self {
+            quantity: refused.map_or_else(|| line.quantity.to_string(), |refused| refused.typed.to_owned()),
+            error: refused.map(|refused| refused.error.clone()).unwrap_or_default(),
+            max_quantity: available,
+            unit_price: price(line.unit_price),
+            line_total: price(line.line_total),
+            problem: problem.unwrap_or_default(),
+            slug: line.slug,
+            name: line.name,
+            drawing: line.drawing,
+        }
+    }
+}
+
+/// `GET /checkout`
+pub(crate) async fn show(State(page): State<Checkout>, cookies: Cookies) -> Result<Response, Error> {
+    let id = cookies.basket().map(str::to_owned);
+    let (visitor, basket) = join!(Visitor::of(&page, cookies), page.orders.basket(id.as_deref()));
+    render(&page, visitor, basket, None)
+}
+
+/// `POST /checkout/lines/{slug}`: the field `quantity`, or the button `remove`.
+pub(crate) async fn change(
+    State(page): State<Checkout>,
+    Path(slug): Path<String>,
+    visitor: Visitor,
+    Form(form): Form<HashMap<String, String>>,
+) -> Result<Response, Error> {
+    let Some(basket) = visitor.cookies.basket() else {
+        return Ok(Redirect::to(BASKET).into_response());
+    };
+    let typed = match form.contains_key("remove") {
+        true => "0",
+        false => form.get("quantity").map_or("", |typed| typed.trim()),
+    };
+    let error = match typed.parse() {
+        Ok(quantity) => match page.orders.set_quantity(basket, &slug, quantity).await {
+            Ok(()) => None,
+            Err(error) => refusal_of(error)?,
+        },
+        Err(_) => Some("Enter a whole number.".to_owned()),
+    };
+    let Some(error) = error else {
+        return Ok((visitor.cookies, Redirect::to(BASKET)).into_response());
+    };
+    let current = page.orders.basket(Some(basket)).await;
+    render(&page, visitor, current, Some(&Refused { slug: &slug, typed, error }))
+}
+
+/// What orders have against the quantity; nothing when the line or the basket has gone, which the basket itself will
+/// show.
+fn refusal_of(error: ServiceError) -> Result<Option<String>, Error> {
+    match error.refusal() {
+        Some(refusal) => Ok(refusal.fields.get("quantity").cloned()),
+        None => Err(error.into()),
+    }
+}
+
+fn render(
+    page: &Checkout,
+    visitor: Visitor,
+    basket: Result<Option<orders::Basket>, ServiceError>,
+    refused: Option<&Refused<'_>>,
+) -> Result<Response, Error> {
+    let basket = match basket {
+        Ok(basket) => basket.filter(|basket| !basket.lines.is_empty()),
+        Err(error) => {
+            log_missing(&error);
+            let view = BasketView::bare(page, &visitor, "unavailable");
+            return Ok((private(false), visitor.cookies, html(&view)?).into_response());
+        }
+    };
+    let view = match basket {
+        Some(basket) => BasketView::filled(page, &visitor, basket, refused),
+        None => BasketView::bare(page, &visitor, "empty"),
+    };
+    let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    Ok((status, private(!visitor.is_unknown), visitor.cookies, html(&view)?).into_response())
+}

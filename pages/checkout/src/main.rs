@@ -1,0 +1,35 @@
+//! Checkout: the basket, where it shall go, and the one button that places an order.
+
+mod page;
+mod visitor;
+
+mod basket;
+mod confirmation;
+mod details;
+
+mod accounts;
+mod orders;
+
+mod sample;
+
+/// This page's own script.
+mod assets {
+    include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+}
+
+const PAGE: page_kit::Page = page_kit::Page {
+    name: env!("CARGO_PKG_NAME"),
+    version: env!("CARGO_PKG_VERSION"),
+    build: option_env!("PAGEFLEET_RELEASE"),
+    check: &["/checkout"],
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> page_kit::Result<()> {
+    let config = page_kit::Config::from_env(PAGE);
+    let routes = page::routes(&config)?;
+    page_kit::serve(&config, &[shared_assets::ALL, assets::ALL], routes).await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Checkout as a whole: its URLs, its services, and what is not there.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::get;
+use page_kit::{Config, Error, Result, html, price, request_id};
+use templates::{Frame, OrderLine, Problem, Shell, Totals};
+
+use crate::visitor::Visitor;
+use crate::{PAGE, accounts, assets, basket, confirmation, details, orders, sample};
+
+/// Where the basket is.
+pub(crate) const BASKET: &str = "/checkout";
+
+/// What every handler works with.
+#[derive(Debug, Clone)]
+pub(crate) struct Checkout {
+    pub(crate) frame: Frame,
+    pub(crate) assets: assets::Urls,
+    pub(crate) accounts: accounts::Client,
+    pub(crate) orders: orders::Client,
+}
+
+/// Every URL of this page.
+pub(crate) fn routes(config: &Config) -> Result<Router> {
+    let page = Checkout {
+        frame: Frame::new(PAGE.name, config.asset_urls()),
+        assets: assets::Urls::new(config.asset_urls()),
+        accounts: accounts::Client::new(config.service("accounts", sample::accounts::routes)?),
+        orders: orders::Client::new(config.service("orders", sample::orders::routes)?),
+    };
+    let routes = Router::new()
+        .route("/checkout", get(basket::show))
+        .route("/checkout/", get(async || Redirect::permanent(BASKET)))
+        .route("/checkout/lines/{slug}", get(async || Redirect::to(BASKET)).post(basket::change))
+        .route("/checkout/details", get(details::show).post(details::submit))
+        .route("/checkout/orders/{key}", get(confirmation::show))
+        .fallback(not_found)
+        .with_state(page.clone());
+    Ok(page_kit::with_problems(routes, move |problem| {
+        let shell = page.frame.shell(problem.heading);
+        let (heading, explanation) = (problem.heading.to_owned(), problem.explanation.to_owned());
+        Problem { shell, heading, explanation, request_id: problem.request_id }.render()
+    }))
+}
+
+#[derive(Template)]
+#[template(path = "not_found.html")]
+struct NotFoundView {
+    shell: Shell,
+    request_id: String,
+}
+
+pub(crate) async fn not_found(State(page): State<Checkout>, visitor: Visitor) -> Result<impl IntoResponse, Error> {
+    let basket_count = page.orders.basket_count(visitor.cookies.basket()).await;
+    let view = NotFoundView { shell: visitor.shell(&page, "Not found", basket_count), request_id: request_id() };
+    Ok((StatusCode::NOT_FOUND, visitor.cookies, html(&view)?))
+}
+
+/// Lines of a basket or an order as they are shown, once they can't be changed.
+pub(crate) fn order_lines(lines: &[orders::Line]) -> Vec<OrderLine> {
+    let shown = |line: &orders::Line| OrderLine {
+        slug: line.slug.clone(),
+        name: line.name.clone(),
+        drawing: line.drawing.clone(),
+        quantity: line.quantity,
+        unit_price: price(line.unit_price),
+        line_total: price(line.line_total),
+    };
+    lines.iter().map(shown).collect()
+}
+
+/// Totals as orders computed them.
+pub(crate) fn totals(totals: &orders::Totals) -> Totals {
+    let shipping = match totals.shipping.amount {
+        0 => "Free".to_owned(),
+        _ => price(totals.shipping),
+    };
+    Totals { subtotal: price(totals.subtotal), shipping, total: price(totals.total) }
+}

@@ -1,0 +1,102 @@
+//! The frontpage by itself, in process.
+
+use page_kit::Config;
+use page_kit::testing::Visitor;
+
+use crate::{PAGE, assets, page};
+
+fn visitor() -> Visitor {
+    let config = Config::standalone(PAGE);
+    let routes = page::routes(&config).unwrap();
+    Visitor::of(page_kit::app(&config, &[shared_assets::ALL, assets::ALL], routes).unwrap())
+}
+
+#[tokio::test]
+async fn the_frontpage_is_the_same_for_everybody() {
+    let mut visitor = visitor();
+    visitor.take_cookie("session", "ada");
+    let home = visitor.get("/").await;
+    assert_eq!((home.status, home.header("cache-control")), (200, "public, max-age=60"));
+    assert_eq!((home.header("vary"), home.header("set-cookie")), ("x-fragment", ""));
+    assert!(home.header("content-security-policy").starts_with("default-src 'self'"));
+    assert!(home.says("data-visitor=\"/visitor.json\"") && !home.says("Ada"), "{}", home.body);
+    assert!(home.says("Fellside 2") && home.says("€429.00"), "{}", home.body);
+}
+
+#[tokio::test]
+async fn a_search_shows_what_it_finds_and_what_was_asked() {
+    let mut visitor = visitor();
+    let found = visitor.get("/?q=stove&category=kitchen&sort=-price").await;
+    assert!(found.says("1 product for “stove”"), "{}", found.body);
+    assert!(found.says("value=\"stove\"") && found.says("value=\"-price\" selected"), "{}", found.body);
+    let nothing = visitor.get("/?q=%3Cb%3Ezzz").await;
+    assert!(nothing.says("0 products for") && !nothing.says("<b>zzz"), "{}", nothing.body);
+    for query in ["/?category=cars", "/?sort=colour"] {
+        assert_eq!(visitor.get(query).await.status, 404, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_script_gets_the_results_alone_and_nobody_keeps_them() {
+    let results = visitor().send("GET /?q=stove", &[("x-fragment", "results")], "").await;
+    assert_eq!((results.header("cache-control"), results.header("vary")), ("no-store", "x-fragment"));
+    assert!(results.says("data-results-heading") && !results.says("<html"), "{}", results.body);
+}
+
+#[tokio::test]
+async fn a_product_goes_into_a_new_basket_when_the_visitors_own_has_gone() {
+    let mut visitor = visitor();
+    visitor.take_cookie("basket", "gone");
+    let sent = visitor.post("/products/fellside-2", "quantity=2").await;
+    assert_eq!((sent.status, sent.header("location")), (303, "/products/fellside-2?added=1"));
+    assert_ne!(visitor.cookie("basket"), "gone");
+    assert_eq!(visitor.get("/visitor.json").await.body, r#"{"name":null,"basket":2}"#);
+    let added = visitor.get("/products/fellside-2?added=1").await;
+    assert_eq!(added.header("cache-control"), "private, no-cache");
+    assert!(added.says("Added to your basket"));
+}
+
+#[tokio::test]
+async fn a_script_adds_to_the_basket_in_place() {
+    let mut visitor = visitor();
+    let script = [("x-fragment", "basket")];
+    let added = visitor.send("POST /products/speckle-mug", &script, "quantity=3").await;
+    assert_eq!(added.body, r#"{"basket":3,"message":"Added to your basket."}"#);
+    assert_ne!(visitor.cookie("basket"), "");
+    let refused = visitor.send("POST /products/speckle-mug", &script, "quantity=4").await;
+    assert_eq!((refused.status, refused.body.as_str()), (422, r#"{"message":"Only 3 in stock."}"#));
+}
+
+#[tokio::test]
+async fn a_quantity_that_can_not_be_comes_back_beside_the_field() {
+    let mut visitor = visitor();
+    for (typed, message) in [("4", "Only 3 in stock."), ("0", "Enter at least 1."), ("two", "Enter a whole number.")] {
+        let refused = visitor.post("/products/speckle-mug", &format!("quantity={typed}")).await;
+        assert_eq!(refused.status, 422, "{typed}");
+        assert!(refused.says(message) && refused.says(&format!("value=\"{typed}\"")), "{}", refused.body);
+        assert!(refused.says("aria-invalid=\"true\" aria-describedby=\"quantity-error\""), "{}", refused.body);
+    }
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_changes_nothing() {
+    let mut visitor = visitor();
+    let foreign = [("sec-fetch-site", "cross-site")];
+    let refused = visitor.send("POST /products/fellside-2", &foreign, "quantity=1").await;
+    assert_eq!((refused.status, refused.header("set-cookie")), (403, ""));
+    assert!(refused.says("That came from somewhere else"));
+}
+
+#[tokio::test]
+async fn what_is_not_here_is_said_in_the_shell_of_the_site() {
+    let mut visitor = visitor();
+    for path in ["/nothing", "/products/nothing", "/products/..%2f", "/products/%00"] {
+        let missing = visitor.get(path).await;
+        assert_eq!((missing.status, missing.header("cache-control")), (404, "no-store"), "{path}");
+        assert!(missing.says("We don’t carry that"), "{path}");
+    }
+    let missing = visitor.post("/products/nothing", "quantity=1").await;
+    assert_eq!(missing.status, 404);
+    assert_eq!(visitor.get("/favicon.ico").await.header("content-type"), "image/svg+xml");
+    assert!(visitor.get("/robots.txt").await.says("Disallow: /checkout"));
+}

@@ -1,0 +1,90 @@
+//! A page's flags and environment, read once in `main`.
+
+use axum::Router;
+use clap::builder::BoolishValueParser;
+use clap::{CommandFactory, FromArgMatches, Parser};
+use service_kit::args::Listen;
+use service_kit::client::{ConfigError, Service};
+use shared_assets::AssetUrls;
+
+/// What a page's binary knows of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// The page's name, as in its `page.toml`.
+    pub name: &'static str,
+    /// Version of its crate: `env!("CARGO_PKG_VERSION")`.
+    pub version: &'static str,
+    /// What tells this build from others of the version: `option_env!("PAGEFLEET_RELEASE")`.
+    pub build: Option<&'static str>,
+    /// Paths that a rollout may fetch to see the page render.
+    pub check: &'static [&'static str],
+}
+
+impl Page {
+    /// The release, as the manifest has it: `1.4.0+3fa9c1d`.
+    pub(crate) fn release(&self) -> String {
+        match self.build {
+            Some(build) => format!("{}+{build}", self.version),
+            None => self.version.to_owned(),
+        }
+    }
+}
+
+/// How one instance of a page runs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub(crate) page: Page,
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Clone, Parser)]
+#[command(version, about = "One page of the site, by itself")]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    pub(crate) listen: Listen,
+
+    /// Serve the page with sample data in place of the services, so that it needs no other process.
+    #[arg(long, env = "PAGEFLEET_STANDALONE", value_parser = BoolishValueParser::new())]
+    pub(crate) standalone: bool,
+
+    /// Verify the page's own assets and manifest, then exit: status 0 when a proxy could admit it.
+    #[arg(long)]
+    pub(crate) check: bool,
+
+    /// Which URLs of assets to link: `fingerprinted`, or `stable` ones that are asked for again on every page.
+    #[arg(long, env = "PAGEFLEET_ASSET_URLS", value_name = "KIND", default_value = "fingerprinted")]
+    pub(crate) asset_urls: AssetUrls,
+}
+
+impl Config {
+    /// The configuration by the process's arguments and environment. Ends the process with status 2, naming the flag
+    /// or variable, when something in them is wrong; with status 0 for `--help` and `--version`.
+    pub fn from_env(page: Page) -> Self {
+        let command = Flags::command().name(page.name).version(page.version);
+        let matches = command.get_matches();
+        let flags = Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        Self { page, flags }
+    }
+
+    /// The configuration of a page that is run by itself, in process; for tests.
+    pub fn standalone(page: Page) -> Self {
+        let flags = Flags::parse_from([page.name, "--standalone"]);
+        Self { page, flags }
+    }
+
+    /// Which URLs of assets the page links.
+    pub fn asset_urls(&self) -> AssetUrls {
+        self.flags.asset_urls
+    }
+
+    /// The service `name`, found by `PAGEFLEET_SERVICE_<NAME>`; or `sample` in its place when the page runs by itself.
+    ///
+    /// # Errors
+    /// When the variable is missing or no `http://` address; the error names it.
+    pub fn service(&self, name: &str, sample: impl FnOnce() -> Router) -> Result<Service, ConfigError> {
+        if self.flags.standalone || self.flags.check {
+            return Ok(Service::in_process(name, service_kit::error::with_fallbacks(sample())));
+        }
+        Service::from_env(name)
+    }
+}

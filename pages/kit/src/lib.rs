@@ -1,0 +1,60 @@
+//! What every page would otherwise repeat. Knows no page, and no service.
+//!
+//! A page's `main` reads like this:
+//!
+//! ```no_run
+//! # mod page { pub fn routes(_: &page_kit::Config) -> Result<axum::Router, page_kit::Failure> { unimplemented!() } }
+//! const PAGE: page_kit::Page =
+//!     page_kit::Page { name: "checkout", version: "0.1.0", build: None, check: &["/checkout"] };
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> page_kit::Result<()> {
+//!     let config = page_kit::Config::from_env(PAGE);
+//!     let routes = page::routes(&config)?;
+//!     page_kit::serve(&config, &[shared_assets::ALL], routes).await
+//! }
+//! ```
+//!
+//! # Layout
+//!
+//! - [`Config`]: flags and environment, the services among them; wrong ones end the process before it listens.
+//! - [`serve`]: the page contract (manifest, health, assets), and the headers and form protection of every answer.
+//! - [`html`], [`Error`], [`with_problems`]: what a handler answers with.
+//! - [`Cookies`]: the visitor's session and basket.
+//! - [`price`], [`day`]: how money and dates are written.
+//! - [`local_path`], [`link`]: which paths a visitor may be sent on to, and how to write them.
+//! - [`testing`]: a visitor for tests.
+
+mod config;
+mod serve;
+
+mod assets;
+mod check;
+mod manifest;
+
+mod form_protection;
+mod headers;
+
+mod cookies;
+mod error;
+mod html;
+mod local_path;
+mod money;
+mod problem;
+mod time;
+
+pub mod testing;
+
+pub use config::{Config, Page};
+pub use cookies::Cookies;
+pub use error::{Error, Result, log_missing};
+pub use html::{html, private, request_id};
+pub use local_path::{link, local_path};
+pub use money::price;
+pub use problem::{Problem, with_problems};
+pub use serve::{app, serve};
+pub use time::day;
+
+pub use service_kit::Failure;
+pub use service_kit::client::{Error as ServiceError, Refusal, Service};
+pub use service_kit::money::Money;

@@ -1,0 +1,85 @@
+//! What this page asks accounts: everything there is to an account.
+
+use page_kit::{Service, ServiceError};
+use serde::Deserialize;
+use serde_json::json;
+use templates::{Address, Country};
+
+/// The accounts service.
+#[derive(Debug, Clone)]
+pub(crate) struct Client(Service);
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Account {
+    pub(crate) id: String,
+    pub(crate) email: String,
+    pub(crate) name: String,
+    pub(crate) address: Option<Address>,
+}
+
+/// A session that has just begun.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Session {
+    pub(crate) token: String,
+    /// Seconds.
+    pub(crate) max_age: i64,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    account: Account,
+}
+
+#[derive(Deserialize)]
+struct Begun {
+    session: Session,
+}
+
+impl Client {
+    pub(crate) fn new(service: Service) -> Self {
+        Self(service)
+    }
+
+    pub(crate) async fn sign_up(&self, name: &str, email: &str, password: &str) -> Result<Session, ServiceError> {
+        let body = json!({ "name": name, "email": email, "password": password });
+        let begun: Begun = self.0.post(&["accounts"]).json(&body).send().await?;
+        Ok(begun.session)
+    }
+
+    pub(crate) async fn sign_in(&self, email: &str, password: &str) -> Result<Session, ServiceError> {
+        let body = json!({ "email": email, "password": password });
+        let begun: Begun = self.0.post(&["sessions"]).json(&body).send().await?;
+        Ok(begun.session)
+    }
+
+    pub(crate) async fn sign_out(&self, session: &str) -> Result<(), ServiceError> {
+        self.0.delete(&["session"]).bearer(session).done().await
+    }
+
+    /// Whose session it is; none when it has ended.
+    pub(crate) async fn account(&self, session: &str) -> Result<Option<Account>, ServiceError> {
+        match self.0.get(&["session"]).bearer(session).send::<Answer>().await {
+            Ok(answer) => Ok(Some(answer.account)),
+            Err(error) if error.refusal().is_some() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn save_profile(&self, session: &str, name: &str, email: &str) -> Result<(), ServiceError> {
+        let body = json!({ "name": name, "email": email });
+        self.0.put(&["account"]).bearer(session).json(&body).done().await
+    }
+
+    pub(crate) async fn save_address(&self, session: &str, address: &Address) -> Result<(), ServiceError> {
+        self.0.put(&["account", "address"]).bearer(session).json(address).done().await
+    }
+
+    pub(crate) async fn countries(&self) -> Result<Vec<Country>, ServiceError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            countries: Vec<Country>,
+        }
+        let answer: Answer = self.0.get(&["countries"]).send().await?;
+        Ok(answer.countries)
+    }
+}

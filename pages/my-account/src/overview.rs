@@ -1,0 +1,51 @@
+//! The first view: the latest orders, who one is, and where parcels go.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use page_kit::{Error, html, log_missing, private};
+use templates::Shell;
+use tokio::join;
+
+use crate::assets;
+use crate::history::OrderRow;
+use crate::page::MyAccount;
+use crate::visitor::SignedIn;
+
+/// Orders that are shown here.
+const LATEST: usize = 3;
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct OverviewView {
+    shell: Shell,
+    assets: assets::Urls,
+    section: &'static str,
+    name: String,
+    email: String,
+    address_lines: Vec<String>,
+    has_address: bool,
+    orders: Vec<OrderRow>,
+    orders_known: bool,
+}
+
+/// `GET /my-account`
+pub(crate) async fn show(State(page): State<MyAccount>, visitor: SignedIn) -> Result<impl IntoResponse, Error> {
+    let (orders, countries) = join!(page.orders.of(&visitor.account.id), page.accounts.countries());
+    let orders = orders.inspect_err(log_missing);
+    let countries = countries.inspect_err(log_missing).unwrap_or_default();
+    let shell = visitor.shell(&page, "My account");
+    let account = visitor.account;
+    let view = OverviewView {
+        shell,
+        assets: page.assets,
+        section: "overview",
+        name: account.name,
+        email: account.email,
+        has_address: account.address.is_some(),
+        address_lines: account.address.unwrap_or_default().lines(&countries),
+        orders_known: orders.is_ok(),
+        orders: orders.unwrap_or_default().into_iter().take(LATEST).map(OrderRow::new).collect(),
+    };
+    Ok((private(view.orders_known), html(&view)?))
+}

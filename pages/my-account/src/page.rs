@@ -1,0 +1,79 @@
+//! My account as a whole: its URLs, its services, and what is not there.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::get;
+use page_kit::{Config, Error, Result, html, local_path, request_id};
+use templates::{Frame, Problem, Shell};
+
+use crate::visitor::Visitor;
+use crate::{PAGE, accounts, address, assets, history, orders, overview, profile, sample, sign_in, sign_up};
+
+/// Where the page begins.
+pub(crate) const HOME: &str = "/my-account";
+
+/// What every handler works with.
+#[derive(Debug, Clone)]
+pub(crate) struct MyAccount {
+    pub(crate) frame: Frame,
+    pub(crate) assets: assets::Urls,
+    pub(crate) accounts: accounts::Client,
+    pub(crate) orders: orders::Client,
+}
+
+/// Every URL of this page.
+pub(crate) fn routes(config: &Config) -> Result<Router> {
+    let page = MyAccount {
+        frame: Frame::new(PAGE.name, config.asset_urls()),
+        assets: assets::Urls::new(config.asset_urls()),
+        accounts: accounts::Client::new(config.service("accounts", sample::accounts::routes)?),
+        orders: orders::Client::new(config.service("orders", sample::orders::routes)?),
+    };
+    let routes = Router::new()
+        .route("/my-account", get(overview::show))
+        .route("/my-account/", get(async || Redirect::permanent(HOME)))
+        .route("/my-account/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/my-account/sign-up", get(sign_up::show).post(sign_up::submit))
+        .route("/my-account/sign-out", get(async || Redirect::to(HOME)).post(sign_in::sign_out))
+        .route("/my-account/profile", get(profile::show).post(profile::submit))
+        .route("/my-account/address", get(address::show).post(address::submit))
+        .route("/my-account/orders", get(history::list))
+        .route("/my-account/orders/{id}", get(history::order))
+        .fallback(not_found)
+        .with_state(page.clone());
+    Ok(page_kit::with_problems(routes, move |problem| {
+        let shell = page.frame.shell(problem.heading);
+        let (heading, explanation) = (problem.heading.to_owned(), problem.explanation.to_owned());
+        Problem { shell, heading, explanation, request_id: problem.request_id }.render()
+    }))
+}
+
+#[derive(Template)]
+#[template(path = "not_found.html")]
+struct NotFoundView {
+    shell: Shell,
+    assets: assets::Urls,
+    section: &'static str,
+    request_id: String,
+}
+
+pub(crate) async fn not_found(State(page): State<MyAccount>, visitor: Visitor) -> Result<impl IntoResponse, Error> {
+    let view = NotFoundView {
+        shell: visitor.shell(&page, "Not found"),
+        assets: page.assets,
+        // The account's own navigation is there for who is signed in; "nowhere" is none of its entries.
+        section: if visitor.account.is_some() { "nowhere" } else { "" },
+        request_id: request_id(),
+    };
+    Ok((StatusCode::NOT_FOUND, visitor.cookies, html(&view)?))
+}
+
+/// Where somebody wants to go after signing in or up, as far as it is a place of this site; or empty.
+pub(crate) fn next(query_or_form: &HashMap<String, String>) -> &str {
+    query_or_form.get("next").and_then(|next| local_path(next)).unwrap_or_default()
+}

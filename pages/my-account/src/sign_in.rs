@@ -1,0 +1,104 @@
+//! Signing in and out.
+
+use std::collections::{BTreeMap, HashMap};
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use page_kit::{Cookies, Error, html, log_missing};
+use templates::{Field, Kind, Shell};
+
+use crate::assets;
+use crate::page::{HOME, MyAccount, next};
+use crate::visitor::Visitor;
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInView {
+    shell: Shell,
+    assets: assets::Urls,
+    section: &'static str,
+    form_error: String,
+    fields: Vec<Field>,
+    next: String,
+}
+
+impl SignInView {
+    fn new(page: &MyAccount, visitor: &Visitor, next: &str) -> Self {
+        Self {
+            shell: visitor.shell(page, "Sign in"),
+            assets: page.assets,
+            section: "",
+            form_error: String::new(),
+            fields: fields("", &BTreeMap::new()),
+            next: next.to_owned(),
+        }
+    }
+}
+
+fn fields(email: &str, errors: &BTreeMap<String, String>) -> Vec<Field> {
+    let error = |name: &str| errors.get(name).map_or("", String::as_str);
+    vec![
+        Field::new(Kind::Email, "email", "Email", "username").filled(email, error("email")),
+        Field::new(Kind::Password, "password", "Password", "current-password").filled("", error("password")),
+    ]
+}
+
+/// `GET /my-account/sign-in`
+pub(crate) async fn show(
+    State(page): State<MyAccount>,
+    Query(query): Query<HashMap<String, String>>,
+    visitor: Visitor,
+) -> Result<Response, Error> {
+    let next = next(&query);
+    if visitor.account.is_some() {
+        return Ok(after(next).into_response());
+    }
+    let mut view = SignInView::new(&page, &visitor, next);
+    if query.contains_key("signed-out") {
+        view.shell.message = "You are signed out.".to_owned();
+    }
+    Ok((visitor.cookies, html(&view)?).into_response())
+}
+
+/// `POST /my-account/sign-in`
+pub(crate) async fn submit(
+    State(page): State<MyAccount>,
+    visitor: Visitor,
+    Form(form): Form<HashMap<String, String>>,
+) -> Result<Response, Error> {
+    let typed = |name: &str| form.get(name).map_or("", String::as_str);
+    let error = match page.accounts.sign_in(typed("email"), typed("password")).await {
+        Ok(session) => {
+            let cookies = visitor.cookies.with_session(session.token, session.max_age);
+            return Ok((cookies, after(next(&form))).into_response());
+        }
+        Err(error) => error,
+    };
+    let Some(refusal) = error.refusal() else {
+        return Err(error.into());
+    };
+    let view = SignInView {
+        form_error: refusal.message.clone(),
+        fields: fields(typed("email"), &refusal.fields),
+        ..SignInView::new(&page, &visitor, next(&form))
+    };
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, visitor.cookies, html(&view)?).into_response())
+}
+
+/// `POST /my-account/sign-out`: the visitor is signed out here, whether or not accounts can be told.
+pub(crate) async fn sign_out(State(page): State<MyAccount>, cookies: Cookies) -> impl IntoResponse {
+    if let Some(session) = cookies.session()
+        && let Err(error) = page.accounts.sign_out(session).await
+    {
+        log_missing(&error);
+    }
+    (cookies.without_session(), Redirect::to("/my-account/sign-in?signed-out=1"))
+}
+
+/// On to where the visitor wanted to go.
+pub(crate) fn after(next: &str) -> Redirect {
+    Redirect::to(if next.is_empty() { HOME } else { next })
+}

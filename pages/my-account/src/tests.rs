@@ -1,0 +1,129 @@
+//! My account by itself, in process.
+
+use page_kit::Config;
+use page_kit::testing::Visitor;
+
+use crate::{PAGE, assets, page};
+
+const ADA: &str = "email=ada%40example.com&password=slow+mountains";
+
+fn visitor() -> Visitor {
+    let config = Config::standalone(PAGE);
+    let routes = page::routes(&config).unwrap();
+    Visitor::of(page_kit::app(&config, &[shared_assets::ALL, assets::ALL], routes).unwrap())
+}
+
+async fn signed_in() -> Visitor {
+    let mut visitor = visitor();
+    visitor.post("/my-account/sign-in", ADA).await;
+    assert_ne!(visitor.cookie("session"), "");
+    visitor
+}
+
+#[tokio::test]
+async fn who_is_not_signed_in_is_sent_to_sign_in_and_back() {
+    let mut visitor = visitor();
+    let home = visitor.get("/my-account").await;
+    assert_eq!((home.status, home.header("location")), (303, "/my-account/sign-in"));
+    let orders = visitor.get("/my-account/orders").await;
+    assert_eq!(orders.header("location"), "/my-account/sign-in?next=%2Fmy-account%2Forders");
+    let form = visitor.get(orders.header("location")).await;
+    assert!(form.says("name=\"next\" value=\"/my-account/orders\""), "{}", form.body);
+    let sent = visitor.post("/my-account/sign-in", &format!("{ADA}&next=/my-account/orders")).await;
+    assert_eq!((sent.status, sent.header("location")), (303, "/my-account/orders"));
+    assert!(sent.header("set-cookie").contains("HttpOnly"));
+    assert_eq!(visitor.get("/my-account/sign-in").await.header("location"), "/my-account");
+}
+
+#[tokio::test]
+async fn nobody_is_sent_on_to_another_site() {
+    for next in ["https://evil.example/", "//evil.example", "/\\evil.example", "evil"] {
+        let mut visitor = visitor();
+        let form = visitor.get(&page_kit::link("/my-account/sign-in", "next", next)).await;
+        assert!(!form.says("evil"), "{next}");
+        let sent = visitor.post("/my-account/sign-in", &page_kit::link("", "next", next)[1..]).await;
+        assert_eq!(sent.status, 422);
+        let sent =
+            visitor.post("/my-account/sign-in", &format!("{ADA}&{}", &page_kit::link("", "next", next)[1..])).await;
+        assert_eq!(sent.header("location"), "/my-account", "{next}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_says_so_and_keeps_the_email() {
+    let mut visitor = visitor();
+    let refused = visitor.post("/my-account/sign-in", "email=ada%40example.com&password=%3Cwrong%3E").await;
+    assert_eq!((refused.status, visitor.cookie("session")), (422, ""));
+    assert!(refused.says("There is no account with this email and password."), "{}", refused.body);
+    assert!(refused.says("value=\"ada@example.com\"") && !refused.says("wrong"), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn a_new_account_is_signed_in_and_has_its_name_in_the_header() {
+    let mut visitor = visitor();
+    let refused = visitor.post("/my-account/sign-up", "name=&email=x&password=short").await;
+    assert_eq!(refused.status, 422);
+    for message in ["Enter your name.", "Enter an email address like", "Use at least 10 characters."] {
+        assert!(refused.says(message), "{message}");
+    }
+    assert!(refused.says("aria-invalid=\"true\" aria-describedby=\"email-error\""), "{}", refused.body);
+    let form = "name=Berta&email=berta%40example.com&password=long+enough+for+it&next=/checkout/details";
+    let sent = visitor.post("/my-account/sign-up", form).await;
+    assert_eq!(sent.header("location"), "/checkout/details");
+    let home = visitor.get("/my-account").await;
+    assert_eq!((home.status, home.header("cache-control")), (200, "private, no-cache"));
+    assert!(home.says("Hello, Berta") && home.says("signed in as Berta"), "{}", home.body);
+}
+
+#[tokio::test]
+async fn profile_and_address_are_changed_and_it_is_said() {
+    let mut visitor = signed_in().await;
+    let sent = visitor.post("/my-account/profile", "name=Ada+M.+Lund&email=ada%40example.com").await;
+    assert_eq!(sent.header("location"), "/my-account/profile?saved=1");
+    let profile = visitor.get("/my-account/profile?saved=1").await;
+    assert!(profile.says("Your profile is saved.") && profile.says("value=\"Ada M. Lund\""), "{}", profile.body);
+    let refused = visitor.post("/my-account/address", "name=Ada&line1=Here+1&city=&country=DE").await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.says("Enter a town or city.") && refused.says("value=\"DE\" selected"), "{}", refused.body);
+    let form = "name=Ada&line1=Here+1&line2=&postcode=10115&city=Berlin&country=DE";
+    let sent = visitor.post("/my-account/address", form).await;
+    assert_eq!(sent.header("location"), "/my-account/address?saved=1");
+    let home = visitor.get("/my-account").await;
+    assert!(home.says("10115 Berlin") && home.says("Germany"), "{}", home.body);
+}
+
+#[tokio::test]
+async fn orders_are_shown_to_their_customer_only() {
+    let mut visitor = signed_in().await;
+    let orders = visitor.get("/my-account/orders").await;
+    assert!(orders.says("TW-10042") && orders.says("3 May 2026") && orders.says("3 pieces"), "{}", orders.body);
+    let order = visitor.get("/my-account/orders/stove.sample-ada").await;
+    assert!(order.says("Order TW-10042") && order.says("€81.90") && order.says("Switzerland"), "{}", order.body);
+    for path in ["/my-account/orders/stove.sample-berta", "/my-account/orders/none", "/my-account/nothing"] {
+        let missing = visitor.get(path).await;
+        assert_eq!(missing.status, 404, "{path}");
+        assert!(missing.says("Not in your account"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_is_taken_from_the_visitor() {
+    let mut visitor = visitor();
+    visitor.take_cookie("session", "ended");
+    let home = visitor.get("/my-account").await;
+    assert_eq!((home.status, visitor.cookie("session")), (303, ""));
+    visitor.take_cookie("session", "ended");
+    assert_eq!(visitor.get("/my-account/sign-in").await.status, 200);
+    assert_eq!(visitor.cookie("session"), "");
+}
+
+#[tokio::test]
+async fn signing_out_needs_a_form_of_this_site() {
+    let mut visitor = signed_in().await;
+    let foreign = [("origin", "https://evil.example"), ("host", "shop.example")];
+    assert_eq!(visitor.send("POST /my-account/sign-out", &foreign, "").await.status, 403);
+    assert_ne!(visitor.cookie("session"), "");
+    let sent = visitor.post("/my-account/sign-out", "").await;
+    assert_eq!((sent.status, visitor.cookie("session")), (303, ""));
+    assert!(visitor.get(sent.header("location")).await.says("You are signed out."));
+}

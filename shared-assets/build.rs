@@ -1,0 +1,5 @@
+//! Builds the shared bundle out of `bundle/`.
+
+fn main() {
+    asset_bundler::build_script("bundle");
+}

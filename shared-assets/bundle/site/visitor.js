@@ -1,0 +1,32 @@
+// A cacheable page is rendered for anybody; here it learns who is looking at it.
+// Without an answer it stays the page for anybody.
+const source = document.body.dataset.visitor;
+
+const greet = (name) => {
+  for (const link of document.querySelectorAll("[data-visitor-link]")) {
+    const { label } = link.dataset;
+    link.querySelector("[data-visitor-name]").textContent = name ?? label;
+    if (name) link.setAttribute("aria-label", `${label}, signed in as ${name}`);
+    else link.removeAttribute("aria-label");
+  }
+};
+
+const ask = async () => {
+  try {
+    const response = await fetch(source, { headers: { accept: "application/json" } });
+    if (!response.ok) return;
+    const { name, basket } = await response.json();
+    greet(name);
+    document.dispatchEvent(new CustomEvent("shop:basket", { detail: { count: basket } }));
+  } catch {
+    // Offline, or on the way to another page.
+  }
+};
+
+if (source) {
+  ask();
+  // Back from the basket, with this page out of the back/forward cache: the count is an old one.
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) ask();
+  });
+}

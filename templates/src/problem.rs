@@ -1,0 +1,19 @@
+//! A whole page that says what went wrong (`html/problem.html`).
+
+use askama::Template;
+
+use crate::Shell;
+
+/// The view of `problem.html`.
+#[derive(Debug, Template)]
+#[template(path = "problem.html")]
+pub struct Problem {
+    /// The shell around it.
+    pub shell: Shell,
+    /// What is wrong, in a few words.
+    pub heading: String,
+    /// What the visitor can do.
+    pub explanation: String,
+    /// By which its log lines are found, or empty.
+    pub request_id: String,
+}
