@@ -1,5 +1,7 @@
 //! The fleet's tests: real processes, real sockets, free ports, waiting on state and never on time.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod architecture;
 mod browser;
 mod browser_harness;
