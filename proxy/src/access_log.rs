@@ -1,6 +1,7 @@
 //! One log line and one count for each request, when its answer is done.
 
-use crate::gateway::{Gateway, Request};
+use crate::gateway::Gateway;
+use crate::request::Request;
 use pingora_core::Error;
 use pingora_proxy::Session;
 

@@ -1,8 +1,9 @@
 //! Answers that the proxy makes itself.
 
 use crate::error_pages::ErrorPages;
-use crate::gateway::{Gateway, Request};
+use crate::gateway::Gateway;
 use crate::head::Refusal;
+use crate::request::Request;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use pingora_http::ResponseHeader;

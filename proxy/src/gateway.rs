@@ -1,24 +1,19 @@
-//! The gateway: pingora's phases, each handing over to the file that decides. Of all files here only this one, the
-//! answers, the connection and the wiring know pingora's proxy.
+//! The gateway: pingora's phases, each handing over to the file that decides.
 
-use crate::answer::{Answer, answer};
-use crate::asset_decision::{self, AssetDecision, AssetRequest, Reason, RefererPage};
-use crate::asset_url::{self, AssetUrl};
+use crate::answer::answer;
 use crate::error_pages::ErrorPages;
-use crate::fleet::{Fleet, InFlight, Instance, PageId};
+use crate::fleet::{Fleet, InFlight};
 use crate::health::Checker;
 use crate::metrics::Metrics;
-use crate::retry::{self, FailedAttempt};
-use crate::trace_context::TraceContext;
-use crate::{balance, client_request, page_response, path, referer};
+use crate::request::Request;
+use crate::{balance, client_request, failure, page_response};
 use async_trait::async_trait;
-use http::{Method, StatusCode, header};
+use http::{StatusCode, header};
 use pagefleet_config::ProxyFile;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::prelude::{Error, ErrorSource, ErrorType, HttpPeer};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -40,134 +35,10 @@ pub struct Gateway {
     pub draining: Arc<AtomicBool>,
 }
 
-/// What is known of one request.
-pub struct Request {
-    /// When its head was complete.
-    pub started: Instant,
-    /// Its id; in every answer and log line.
-    pub id: String,
-    /// Its trace.
-    pub trace: TraceContext,
-    /// The page that answers, once decided.
-    pub page: Option<PageId>,
-    /// Why that page.
-    pub reason: Option<Reason>,
-    /// Which asset URL it is, for assets.
-    pub asset: Option<AssetUrl>,
-    /// The error that the proxy answered with, as in `x-proxy-error`.
-    pub proxy_error: Option<&'static str>,
-    /// The instance that is answering, counted while it does.
-    pub in_flight: Option<InFlight>,
-    path: String,
-    peer: Option<IpAddr>,
-    trusted: bool,
-    tried: Vec<Arc<Instance>>,
-}
-
-impl Request {
-    /// The instance's release, when known.
-    pub fn release(&self) -> Option<String> {
-        self.in_flight.as_ref().and_then(|in_flight| in_flight.instance().release())
-    }
-}
-
 impl Gateway {
     /// The name of the page that answers, or "".
     pub fn page_name(&self, request: &Request) -> &str {
         request.page.map_or("", |page| self.fleet.page(page).file.page.as_str())
-    }
-
-    /// Finds the page of a request, or answers it.
-    async fn route(&self, session: &mut Session, request: &mut Request) -> Result<(), Answer> {
-        let target = session.req_header().uri.path();
-        if session.req_header().method == Method::OPTIONS && target == "*" {
-            return Err(Answer::empty(StatusCode::NO_CONTENT));
-        }
-        request.path = match path::normalise(target) {
-            Ok(path) => path.into_owned(),
-            Err(path::PathError::EmptySegment | path::PathError::DotSegment) => return Err(self.no_route(request)),
-            Err(error) => {
-                tracing::debug!(%error, "path refused");
-                return Err(Answer::error(StatusCode::BAD_REQUEST, "bad-path"));
-            }
-        };
-        request.asset = asset_url::parse(&request.path);
-        let Some(url) = request.asset else {
-            request.page = self.fleet.routes.page_of(&request.path);
-            request.reason = Some(Reason::Route);
-            return if request.page.is_some() { Ok(()) } else { Err(self.no_route(request)) };
-        };
-        if !matches!(session.req_header().method, Method::GET | Method::HEAD) {
-            return Err(Answer::error(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"));
-        }
-        let referer = session.req_header().headers.get(header::REFERER).map(|value| value.as_bytes().to_owned());
-        self.route_asset(url, referer.as_deref(), request).await
-    }
-
-    async fn route_asset(&self, url: AssetUrl, referer: Option<&[u8]>, request: &mut Request) -> Result<(), Answer> {
-        let path = referer::path_of(referer, &self.config.public_hosts).ok();
-        let page = path.and_then(|path| self.fleet.routes.page_of(&path));
-        let referer = page.map(|page| RefererPage { page, has_manifest: self.fleet.page(page).file.manifest });
-        let decide = |looked_again| {
-            let holders = self.fleet.holders(&request.path);
-            let fallback = self.fleet.fallback;
-            asset_decision::decide(AssetRequest { url, referer, holders: &holders, fallback, looked_again })
-        };
-        let mut decision = decide(false);
-        if decision == AssetDecision::LookAgain {
-            self.checker.look_again(referer.map(|referer| referer.page)).await;
-            decision = decide(true);
-        }
-        match decision {
-            AssetDecision::Page(page, reason) => {
-                (request.page, request.reason) = (Some(page), Some(reason));
-                Ok(())
-            }
-            AssetDecision::LookAgain | AssetDecision::Unknown => {
-                request.reason = Some(Reason::Unknown);
-                Err(Answer::error(StatusCode::NOT_FOUND, "unknown-asset"))
-            }
-        }
-    }
-
-    fn no_route(&self, request: &mut Request) -> Answer {
-        request.reason = Some(Reason::NoRoute);
-        Answer::error(StatusCode::NOT_FOUND, "no-route")
-    }
-
-    /// Our answer to an attempt that failed for good; `None` when nobody is there to read it.
-    fn answer_to(&self, error: &Error) -> Option<Answer> {
-        use ErrorType::{
-            ConnectTimedout, ConnectionClosed, HTTPStatus, ReadError, ReadTimedout, WriteError, WriteTimedout,
-        };
-        let (status, name) = match (error.esource(), error.etype()) {
-            (_, HTTPStatus(503)) => (StatusCode::SERVICE_UNAVAILABLE, "no-healthy-instance"),
-            (ErrorSource::Upstream, ConnectTimedout) => (StatusCode::GATEWAY_TIMEOUT, "connect-timeout"),
-            (ErrorSource::Upstream, ReadTimedout) => (StatusCode::GATEWAY_TIMEOUT, "response-timeout"),
-            (ErrorSource::Upstream, _) => (StatusCode::BAD_GATEWAY, "upstream-failed"),
-            (ErrorSource::Downstream, ReadTimedout) => (StatusCode::REQUEST_TIMEOUT, "body-timeout"),
-            (ErrorSource::Downstream, ConnectionClosed | ReadError | WriteError | WriteTimedout) => return None,
-            (ErrorSource::Downstream, _) => (StatusCode::BAD_REQUEST, "bad-request"),
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-        };
-        Some(Answer::error(status, name))
-    }
-
-    /// Whether the attempt that failed may go to another instance; counts it if so.
-    fn retries(&self, session: &mut Session, request: &Request, request_sent: bool) -> bool {
-        let allowed = retry::may_retry(FailedAttempt {
-            method: &session.req_header().method,
-            request_sent,
-            response_started: session.response_written().is_some(),
-            body_replayable: !session.as_ref().retry_buffer_truncated(),
-            attempts: request.tried.len(),
-        });
-        let Some(page) = request.page.filter(|_| allowed) else { return false };
-        let granted = self.fleet.page(page).retries.withdraw();
-        if granted {
-            self.metrics.retries.with_label_values(&[self.page_name(request)]).inc();
-        }
-        granted
     }
 }
 
@@ -176,20 +47,7 @@ impl ProxyHttp for Gateway {
     type CTX = Request;
 
     fn new_ctx(&self) -> Request {
-        Request {
-            started: Instant::now(),
-            id: String::new(),
-            trace: TraceContext::new(),
-            page: None,
-            reason: None,
-            asset: None,
-            proxy_error: None,
-            in_flight: None,
-            path: String::new(),
-            peer: None,
-            trusted: false,
-            tried: Vec::new(),
-        }
+        Request::new()
     }
 
     /// No module: what isn't there costs nothing.
@@ -328,7 +186,7 @@ impl ProxyHttp for Gateway {
         if session.response_written().is_some_and(|written| !written.status.is_informational()) {
             return gone;
         }
-        let Some(ours) = self.answer_to(error) else { return gone };
+        let Some(ours) = failure::answer_to(error) else { return gone };
         let error_code = ours.status.as_u16();
         // The rest of the request's body is unread: the connection can't serve another request.
         session.set_keepalive(None);

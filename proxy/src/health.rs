@@ -62,7 +62,8 @@ impl Checker {
         let mut failures = 0;
         let mut checks = 0_u32;
         loop {
-            let read_manifest = instance.state() != State::Healthy || checks.is_multiple_of(MANIFEST_AT_EACH);
+            let unsure = instance.state() != State::Healthy || failures > 0;
+            let read_manifest = unsure || checks.is_multiple_of(MANIFEST_AT_EACH);
             checks = checks.wrapping_add(1);
             match self.check(&instance, read_manifest).await {
                 Ok(()) => {

@@ -4,7 +4,8 @@
 //! A request's way, file by file:
 //! - [`server`] accepts, [`transport`] and [`head_guard`] carry the bytes, [`head`] says which heads are let in,
 //!   [`connection`] goes turn by turn;
-//! - [`gateway`] is pingora's phases; it asks the pure deciders: [`path`], [`routes`] (path to page), [`asset_url`],
+//! - [`gateway`] is pingora's phases, [`request`] what is known of one request; [`dispatch`] finds its page and
+//!   [`failure`] says what becomes of a failed attempt. They ask the pure deciders: [`path`], [`routes`] (path to page), [`asset_url`],
 //!   [`referer`] and [`asset_decision`] (whose asset), [`balance`] (which instance), [`retry`] (once more?);
 //! - [`client_request`] and [`trace_context`] write what a page is told, [`page_response`] what a client is told;
 //! - [`answer`] and [`error_pages`] are the proxy's own answers; [`access_log`] and [`metrics`] tell afterwards.
@@ -20,7 +21,9 @@ pub mod asset_url;
 pub mod balance;
 pub mod client_request;
 pub mod connection;
+pub mod dispatch;
 pub mod error_pages;
+pub mod failure;
 pub mod fleet;
 pub mod gateway;
 pub mod head;
@@ -31,6 +34,7 @@ pub mod metrics;
 pub mod page_response;
 pub mod path;
 pub mod referer;
+pub mod request;
 pub mod retry;
 pub mod routes;
 pub mod server;

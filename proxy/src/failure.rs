@@ -1,0 +1,46 @@
+//! What becomes of an attempt that failed: another one, or an answer of ours. Only here an error becomes a status.
+
+use crate::answer::Answer;
+use crate::gateway::Gateway;
+use crate::request::Request;
+use crate::retry::{self, FailedAttempt};
+use http::StatusCode;
+use pingora_core::prelude::{Error, ErrorSource, ErrorType};
+use pingora_proxy::Session;
+
+/// Our answer to an attempt that failed for good; `None` when nobody is there to read it.
+pub(crate) fn answer_to(error: &Error) -> Option<Answer> {
+    use ErrorType::{
+        ConnectTimedout, ConnectionClosed, HTTPStatus, ReadError, ReadTimedout, WriteError, WriteTimedout,
+    };
+    let (status, name) = match (error.esource(), error.etype()) {
+        (_, HTTPStatus(503)) => (StatusCode::SERVICE_UNAVAILABLE, "no-healthy-instance"),
+        (ErrorSource::Upstream, ConnectTimedout) => (StatusCode::GATEWAY_TIMEOUT, "connect-timeout"),
+        (ErrorSource::Upstream, ReadTimedout) => (StatusCode::GATEWAY_TIMEOUT, "response-timeout"),
+        (ErrorSource::Upstream, _) => (StatusCode::BAD_GATEWAY, "upstream-failed"),
+        (ErrorSource::Downstream, ReadTimedout) => (StatusCode::REQUEST_TIMEOUT, "body-timeout"),
+        (ErrorSource::Downstream, ConnectionClosed | ReadError | WriteError | WriteTimedout) => return None,
+        (ErrorSource::Downstream, _) => (StatusCode::BAD_REQUEST, "bad-request"),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    };
+    Some(Answer::error(status, name))
+}
+
+impl Gateway {
+    /// Whether the attempt that failed may go to another instance; counts it if so.
+    pub(crate) fn retries(&self, session: &mut Session, request: &Request, request_sent: bool) -> bool {
+        let allowed = retry::may_retry(FailedAttempt {
+            method: &session.req_header().method,
+            request_sent,
+            response_started: session.response_written().is_some(),
+            body_replayable: !session.as_ref().retry_buffer_truncated(),
+            attempts: request.tried.len(),
+        });
+        let Some(page) = request.page.filter(|_| allowed) else { return false };
+        let granted = self.fleet.page(page).retries.withdraw();
+        if granted {
+            self.metrics.retries.with_label_values(&[self.page_name(request)]).inc();
+        }
+        granted
+    }
+}

@@ -1,0 +1,68 @@
+//! What is known of one request, from its head to its log line.
+
+use crate::asset_decision::Reason;
+use crate::asset_url::AssetUrl;
+use crate::fleet::{InFlight, Instance, PageId};
+use crate::trace_context::TraceContext;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What is known of one request.
+pub struct Request {
+    /// When its head was complete.
+    pub started: Instant,
+    /// Its id; in every answer and log line.
+    pub id: String,
+    /// Its trace.
+    pub trace: TraceContext,
+    /// The page that answers, once decided.
+    pub page: Option<PageId>,
+    /// Why that page.
+    pub reason: Option<Reason>,
+    /// Which asset URL it is, for assets.
+    pub asset: Option<AssetUrl>,
+    /// The error that the proxy answered with, as in `x-proxy-error`.
+    pub proxy_error: Option<&'static str>,
+    /// The instance that is answering, counted while it does.
+    pub in_flight: Option<InFlight>,
+    /// Its path in normal form.
+    pub path: String,
+    /// The address of the connection's other end.
+    pub peer: Option<IpAddr>,
+    /// Whether that is one of the trusted proxies.
+    pub trusted: bool,
+    /// Instances that were asked.
+    pub tried: Vec<Arc<Instance>>,
+}
+
+impl Request {
+    /// Nothing is known yet.
+    pub fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            id: String::new(),
+            trace: TraceContext::new(),
+            page: None,
+            reason: None,
+            asset: None,
+            proxy_error: None,
+            in_flight: None,
+            path: String::new(),
+            peer: None,
+            trusted: false,
+            tried: Vec::new(),
+        }
+    }
+
+    /// The instance's release, when known.
+    pub fn release(&self) -> Option<String> {
+        self.in_flight.as_ref().and_then(|in_flight| in_flight.instance().release())
+    }
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self::new()
+    }
+}
