@@ -1,10 +1,11 @@
 //! The admin address: what operators and tools may ask. Read-only, and for callers that name it as it is bound.
 //!
-//! - `GET /api/fleet`: pages, releases, instances, states.
+//! - `GET /api/fleet`: pages, releases, instances, states, what was refused and why, the vault.
 //! - `GET /metrics`: Prometheus text.
 
 use crate::fleet::{Fleet, Instance, Page};
 use crate::metrics::Metrics;
+use crate::vault::{Vault, VaultStatus};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -15,6 +16,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// What the admin address shows.
 #[derive(Clone)]
@@ -25,6 +27,8 @@ pub struct Admin {
     pub metrics: Metrics,
     /// Page files that were refused at start: the page's name and what is wrong.
     pub refused: Arc<Vec<Refused>>,
+    /// The vault, unless it is off.
+    pub vault: Option<Arc<Vault>>,
     /// Where it is bound.
     pub address: SocketAddr,
 }
@@ -42,6 +46,7 @@ pub struct Refused {
 struct FleetView<'a> {
     pages: Vec<PageView<'a>>,
     refused: &'a [Refused],
+    vault: Option<VaultStatus>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +63,10 @@ struct InstanceView {
     release: Option<String>,
     state: &'static str,
     in_flight: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ungated: bool,
 }
 
 impl<'a> From<&'a Page> for PageView<'a> {
@@ -78,6 +87,8 @@ impl From<&Instance> for InstanceView {
             release: instance.release(),
             state: instance.state().as_str(),
             in_flight: instance.in_flight(),
+            refused: instance.refused.load_full().map(Arc::unwrap_or_clone),
+            ungated: instance.ungated.load(Ordering::Relaxed),
         }
     }
 }
@@ -93,11 +104,12 @@ pub fn routes(admin: Admin) -> Router {
 
 async fn fleet(State(admin): State<Admin>) -> Response {
     let pages = admin.fleet.pages.iter().map(PageView::from).collect();
-    Json(FleetView { pages, refused: &admin.refused }).into_response()
+    let vault = admin.vault.as_ref().map(|vault| vault.status());
+    Json(FleetView { pages, refused: &admin.refused, vault }).into_response()
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
-    match admin.metrics.render(&admin.fleet) {
+    match admin.metrics.render(&admin.fleet, admin.vault.as_deref()) {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }

@@ -1,5 +1,6 @@
 //! Answers that the proxy makes itself.
 
+use crate::asset_answer;
 use crate::error_pages::ErrorPages;
 use crate::gateway::Gateway;
 use crate::head::Refusal;
@@ -38,7 +39,7 @@ impl Answer {
 ///
 /// # Errors
 /// When the client is gone.
-pub async fn answer(
+pub async fn ours(
     gateway: &Gateway,
     session: &mut Session,
     request: &mut Request,
@@ -47,7 +48,8 @@ pub async fn answer(
     request.proxy_error = ours.error;
     let page = gateway.page_name(request);
     let accept = session.get_header(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let wants_html = request.asset.is_none() && (accept.contains("text/html") || accept.is_empty());
+    let wants_html =
+        request.asset.is_none() && (accept.is_empty() || accept.contains("text/html") || accept.contains("*/*"));
     let body = gateway.error_pages.body(ours.status, &request.id, page, wants_html);
     let mut response = ResponseHeader::build(ours.status, Some(12))?;
     gateway.sign(&mut response, request)?;
@@ -78,6 +80,32 @@ pub async fn answer(
     session.write_response_body(Some(Bytes::from(body.text)), true).await
 }
 
+/// Sends an asset out of the vault.
+///
+/// # Errors
+/// When the client is gone.
+pub async fn held(
+    gateway: &Gateway,
+    session: &mut Session,
+    request: &Request,
+    asset: &asset_answer::Answer,
+) -> pingora_core::Result<()> {
+    let mut response = ResponseHeader::build(asset.status, Some(12))?;
+    for (name, value) in &asset.headers {
+        response.insert_header(name.clone(), value.as_str())?;
+    }
+    gateway.sign(&mut response, request)?;
+    if gateway.draining.load(Ordering::Relaxed) {
+        session.set_keepalive(None);
+    }
+    let head_only = session.req_header().method == Method::HEAD || asset.body.is_empty();
+    session.write_response_header(Box::new(response), head_only).await?;
+    if head_only {
+        return Ok(());
+    }
+    session.write_response_body(Some(asset.body.clone()), true).await
+}
+
 /// The bytes for a refused head: nothing of it was parsed, so nothing of it is answered to.
 pub fn refusal(pages: &ErrorPages, refusal: Refusal) -> Vec<u8> {
     let id = uuid::Uuid::new_v4().simple().to_string();
@@ -85,10 +113,11 @@ pub fn refusal(pages: &ErrorPages, refusal: Refusal) -> Vec<u8> {
     let allow = if refusal.status == StatusCode::METHOD_NOT_ALLOWED { "allow: GET, HEAD, POST\r\n" } else { "" };
     tracing::info!(request_id = id, status = refusal.status.as_u16(), reason = refusal.reason, "request head refused");
     format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\ncache-control: no-store\r\n\
+        "HTTP/1.1 {status}\r\ndate: {date}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\ncache-control: no-store\r\n\
          x-content-type-options: nosniff\r\ncontent-security-policy: {ERROR_PAGE_CSP}\r\nx-request-id: {id}\r\n\
          x-proxy-error: {reason}\r\n{allow}connection: close\r\n\r\n{text}",
         status = refusal.status,
+        date = httpdate::fmt_http_date(std::time::SystemTime::now()),
         content_type = body.content_type,
         length = body.text.len(),
         reason = refusal.reason,

@@ -1,10 +1,11 @@
-//! Whose asset a bundle request is: the decision table of rows 1, 2 and 5 to 8, as one pure function.
+//! Whose asset a bundle request is: the decision table, as one pure function.
 //!
 //! | # | if | then | reason |
 //! |---|---|---|---|
 //! | 1 | fingerprint known, and the Referer's page has a live release with it | that page | `referer` |
 //! | 2 | any other page's live release has it | that page | `fingerprint` |
-//! | 5 | nobody has it | look again, or ask the Referer's page if it has no manifest | as 1-2 |
+//! | 3 | the vault still holds it | the vault | `vault` |
+//! | 5 | nobody has it | look again, or ask the Referer's page if it has no manifest | as 1-3 |
 //! | 6 | still nobody | 404 | `unknown` |
 //! | 7 | stable URL, usable Referer | that page | `referer` |
 //! | 8 | stable URL, no usable Referer | the configured fallback page | `fallback` |
@@ -23,6 +24,8 @@ pub enum Reason {
     Referer,
     /// Another page that has the fingerprint.
     Fingerprint,
+    /// No live release has it, but the vault does.
+    Vault,
     /// The configured fallback page.
     Fallback,
     /// Nobody has the asset.
@@ -37,6 +40,7 @@ impl Reason {
             Self::NoRoute => "no-route",
             Self::Referer => "referer",
             Self::Fingerprint => "fingerprint",
+            Self::Vault => "vault",
             Self::Fallback => "fallback",
             Self::Unknown => "unknown",
         }
@@ -57,6 +61,8 @@ pub struct RefererPage {
 pub enum AssetDecision {
     /// To this page, for this reason.
     Page(PageId, Reason),
+    /// To nobody: the vault answers (row 3).
+    Vault,
     /// Nobody is known to have it: look at the manifests again, then decide once more (row 5).
     LookAgain,
     /// Nobody has it (row 6).
@@ -72,6 +78,8 @@ pub struct AssetRequest<'a> {
     pub referer: Option<RefererPage>,
     /// Pages with a live release whose manifest has the path.
     pub holders: &'a [PageId],
+    /// Whether the vault holds the path.
+    pub held: bool,
     /// The configured fallback page, when its page file is good.
     pub fallback: Option<PageId>,
     /// Whether the manifests were looked at again for this request.
@@ -80,7 +88,7 @@ pub struct AssetRequest<'a> {
 
 /// The decision. A known fingerprint never goes to a page that does not have it.
 pub fn decide(request: AssetRequest<'_>) -> AssetDecision {
-    let AssetRequest { url, referer, holders, fallback, looked_again } = request;
+    let AssetRequest { url, referer, holders, held, fallback, looked_again } = request;
     let stable = match (referer, fallback) {
         (Some(referer), _) => AssetDecision::Page(referer.page, Reason::Referer),
         (None, Some(fallback)) => AssetDecision::Page(fallback, Reason::Fallback),
@@ -94,6 +102,7 @@ pub fn decide(request: AssetRequest<'_>) -> AssetDecision {
             }
             match (holders.first(), referer) {
                 (Some(holder), _) => AssetDecision::Page(*holder, Reason::Fingerprint),
+                (None, _) if held => AssetDecision::Vault,
                 (None, Some(referer)) if !referer.has_manifest => AssetDecision::Page(referer.page, Reason::Referer),
                 (None, _) if looked_again => AssetDecision::Unknown,
                 (None, _) => AssetDecision::LookAgain,
@@ -132,8 +141,26 @@ mod tests {
             (8, Stable, None, &[checkout], None, false, Unknown),
         ];
         for (row, url, referer, holders, fallback, looked_again, expected) in cases {
-            let decision = decide(AssetRequest { url, referer, holders, fallback, looked_again });
+            let decision = decide(AssetRequest { url, referer, holders, held: false, fallback, looked_again });
             assert_eq!(decision, expected, "row {row}: {url:?} {referer:?} {holders:?}");
         }
+    }
+
+    #[test]
+    fn the_vault_answers_when_no_live_release_can() {
+        let page = PageId(0);
+        let referer = Some(RefererPage { page, has_manifest: false });
+        let base = AssetRequest {
+            url: AssetUrl::Fingerprinted,
+            referer,
+            holders: &[],
+            held: true,
+            fallback: None,
+            looked_again: false,
+        };
+        assert_eq!(decide(base), AssetDecision::Vault);
+        assert_eq!(decide(AssetRequest { holders: &[page], ..base }), AssetDecision::Page(page, Reason::Referer));
+        let stable = AssetRequest { url: AssetUrl::Stable, ..base };
+        assert_eq!(decide(stable), AssetDecision::Page(page, Reason::Referer));
     }
 }

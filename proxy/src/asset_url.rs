@@ -14,8 +14,23 @@ pub enum AssetUrl {
 
 /// Which kind of asset URL a normalised path is; `None` when it is no asset's.
 pub fn parse(path: &str) -> Option<AssetUrl> {
-    let name = path.strip_prefix(PREFIX)?;
-    Some(if fingerprint_of(name).is_some() { AssetUrl::Fingerprinted } else { AssetUrl::Stable })
+    path.strip_prefix(PREFIX)?;
+    Some(if fingerprint(path).is_some() { AssetUrl::Fingerprinted } else { AssetUrl::Stable })
+}
+
+impl AssetUrl {
+    /// How long a good answer may be kept: a fingerprinted one for ever, a stable one only to be asked for again.
+    pub const fn cache_control(self) -> &'static str {
+        match self {
+            Self::Fingerprinted => "public, max-age=31536000, immutable",
+            Self::Stable => "private, no-cache",
+        }
+    }
+}
+
+/// The fingerprint in an asset's path, when it has one.
+pub fn fingerprint(path: &str) -> Option<&str> {
+    path.strip_prefix(PREFIX).and_then(fingerprint_of)
 }
 
 /// The 16 lower-case hexadecimal digits between the last dash and the extension of a file name.

@@ -2,7 +2,7 @@
 //! untrusted client made up.
 
 use crate::trace_context::TraceContext;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, Version, header};
 use ipnet::IpNet;
 use pingora_http::RequestHeader;
 use std::net::IpAddr;
@@ -38,6 +38,27 @@ pub fn trace(headers: &HeaderMap, trusted: bool) -> TraceContext {
     given.and_then(TraceContext::continued).unwrap_or_default()
 }
 
+/// Whether a request is a WebSocket handshake (RFC 6455 section 4.1). No other upgrade is passed on.
+pub fn is_websocket(request: &RequestHeader) -> bool {
+    let is = |name: header::HeaderName, wanted: &str| {
+        tokens(&request.headers, &name).any(|token| token.eq_ignore_ascii_case(wanted))
+    };
+    request.method == Method::GET
+        && request.version == Version::HTTP_11
+        && is(header::UPGRADE, "websocket")
+        && is(header::CONNECTION, "upgrade")
+}
+
+/// Whether any `Connection` line says `close` (RFC 9112 section 9.6).
+pub fn asks_to_close(headers: &HeaderMap) -> bool {
+    tokens(headers, &header::CONNECTION).any(|token| token.eq_ignore_ascii_case("close"))
+}
+
+fn tokens<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
 /// Who sent a request, and by which name it goes.
 #[derive(Debug)]
 pub struct Client<'a> {
@@ -70,6 +91,11 @@ pub fn prepare(request: &mut RequestHeader, client: &Client<'_>) -> pingora_core
     let forwarded_host = earlier(request, "x-forwarded-host").unwrap_or_else(|| host.clone());
     let node = if address.contains(':') { format!("\"[{address}]\"") } else { address };
     let forwarded = chain(earlier(request, "forwarded"), format!("for={node};host=\"{host}\";proto=http"));
+    // Many servers read `X_Forwarded_For` as `X-Forwarded-For`: a client could say through the one what it may not in the other.
+    let lookalikes: Vec<_> = request.headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
+    for name in lookalikes {
+        request.remove_header(&name);
+    }
     if !client.trusted {
         for name in FORWARDED.into_iter().chain(["tracestate", "baggage"]) {
             request.remove_header(name);
@@ -98,6 +124,7 @@ mod tests {
             ("x-forwarded-proto", "https"),
             ("forwarded", "for=6.6.6.6"),
             ("x-real-ip", "6.6.6.6"),
+            ("x_forwarded_for", "6.6.6.6"),
         ] {
             request.insert_header(name, value).unwrap();
         }
@@ -113,7 +140,7 @@ mod tests {
         assert_eq!(request.headers["x-forwarded-proto"], "http");
         assert_eq!(request.headers["x-forwarded-host"], "shop.example:8080");
         assert_eq!(request.headers["forwarded"], "for=192.0.2.7;host=\"shop.example:8080\";proto=http");
-        assert!(!request.headers.contains_key("x-real-ip"));
+        assert!(!request.headers.contains_key("x-real-ip") && !request.headers.contains_key("x_forwarded_for"));
         assert_eq!(request.headers["via"], "1.1 pagefleet");
     }
 
@@ -122,6 +149,22 @@ mod tests {
         let request = prepared(true);
         assert_eq!(request.headers["x-forwarded-for"], "6.6.6.6, 192.0.2.7");
         assert_eq!(request.headers["x-forwarded-proto"], "https");
+    }
+
+    #[test]
+    fn only_a_whole_handshake_is_a_websocket() {
+        for (method, upgrade, connection, expected) in [
+            ("GET", "websocket", "keep-alive, Upgrade", true),
+            ("GET", "WebSocket", "upgrade", true),
+            ("POST", "websocket", "upgrade", false),
+            ("GET", "h2c", "upgrade", false),
+            ("GET", "websocket", "keep-alive", false),
+        ] {
+            let mut request = RequestHeader::build(method, b"/", None).unwrap();
+            request.insert_header("upgrade", upgrade).unwrap();
+            request.insert_header("connection", connection).unwrap();
+            assert_eq!(is_websocket(&request), expected, "{method} {upgrade} {connection}");
+        }
     }
 
     #[test]

@@ -26,13 +26,13 @@ impl Serve {
     /// Serves a connection until it ends.
     pub async fn connection(self, transport: Transport, shutdown: ShutdownWatch) {
         let mut session = self.session(Box::new(HeadGuard::new(Box::new(transport), self.guard.clone())));
-        session.set_keepalive(Some(self.timeouts.idle.as_secs().max(1)));
         while let Some(kept) = self.proxy.process_new_http(session, &shutdown).await {
             let (stream, settings) = kept.consume();
             HeadGuard::rearm(&stream);
             session = self.session(stream);
             if let Some(settings) = settings {
                 settings.apply_to_session(&mut session);
+                self.bound(&mut session);
             }
         }
     }
@@ -41,6 +41,15 @@ impl Serve {
         let mut session = ServerSession::new_http1(stream);
         session.set_write_timeout(Some(self.timeouts.write));
         session.set_total_drain_timeout(Some(self.timeouts.body));
+        // A client that has sent its request and ended its side still wants the answer (RFC 9112 section 9.6).
+        session.set_abort_on_close(false);
+        self.bound(&mut session);
         session
+    }
+
+    /// The guard bounds idle time and head apart; pingora has one timer for both, which each request sets to endless.
+    fn bound(&self, session: &mut ServerSession) {
+        let both = self.timeouts.idle + self.timeouts.head;
+        session.set_keepalive(Some(both.as_secs().max(1) + 1));
     }
 }

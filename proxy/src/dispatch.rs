@@ -1,71 +1,136 @@
-//! Which page gets a request: the path's, or for an asset the one that the decision table names. Asks the pure deciders
-//! and looks at manifests again when nobody is known to have a fingerprint.
+//! Who answers a request: the page of its path, or for an asset what the decision table says. Asks the pure deciders,
+//! looks at manifests again when nobody is known to have a fingerprint, and takes the bytes out of the vault.
 
 use crate::answer::Answer;
+use crate::asset_answer::Held;
 use crate::asset_decision::{self, AssetDecision, AssetRequest, Reason, RefererPage};
 use crate::asset_url::{self, AssetUrl};
+use crate::fleet::PageId;
 use crate::gateway::Gateway;
 use crate::request::Request;
 use crate::{path, referer};
 use http::{Method, StatusCode, header};
 use pingora_proxy::Session;
+use std::sync::Arc;
+
+/// Who answers.
+pub(crate) enum Dispatch {
+    /// An instance of the request's page.
+    Page,
+    /// The vault's bytes.
+    Held(Arc<Held>, AssetUrl),
+    /// We.
+    Ours(Answer),
+}
 
 impl Gateway {
-    /// Finds the page of a request, or answers it.
-    pub(crate) async fn route(&self, session: &mut Session, request: &mut Request) -> Result<(), Answer> {
-        let target = session.req_header().uri.path();
-        if session.req_header().method == Method::OPTIONS && target == "*" {
-            return Err(Answer::empty(StatusCode::NO_CONTENT));
+    /// Finds who answers a request, and notes page and reason in it.
+    pub(crate) async fn dispatch(&self, session: &Session, request: &mut Request) -> Dispatch {
+        let head = session.req_header();
+        let target = head.uri.path();
+        if head.method == Method::OPTIONS && target == "*" {
+            return Dispatch::Ours(Answer::empty(StatusCode::NO_CONTENT));
         }
         request.path = match path::normalise(target) {
             Ok(path) => path.into_owned(),
-            Err(path::PathError::EmptySegment | path::PathError::DotSegment) => return Err(self.no_route(request)),
+            Err(path::PathError::EmptySegment | path::PathError::DotSegment) => return no_route(request),
             Err(error) => {
                 tracing::debug!(%error, "path refused");
-                return Err(Answer::error(StatusCode::BAD_REQUEST, "bad-path"));
+                return Dispatch::Ours(Answer::error(StatusCode::BAD_REQUEST, "bad-path"));
             }
         };
         request.asset = asset_url::parse(&request.path);
         let Some(url) = request.asset else {
             request.page = self.fleet.routes.page_of(&request.path);
             request.reason = Some(Reason::Route);
-            return if request.page.is_some() { Ok(()) } else { Err(self.no_route(request)) };
+            return if request.page.is_some() { Dispatch::Page } else { no_route(request) };
         };
-        if !matches!(session.req_header().method, Method::GET | Method::HEAD) {
-            return Err(Answer::error(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"));
+        if !matches!(head.method, Method::GET | Method::HEAD) {
+            return Dispatch::Ours(Answer::error(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"));
         }
-        let referer = session.req_header().headers.get(header::REFERER).map(|value| value.as_bytes().to_owned());
-        self.route_asset(url, referer.as_deref(), request).await
-    }
-
-    async fn route_asset(&self, url: AssetUrl, referer: Option<&[u8]>, request: &mut Request) -> Result<(), Answer> {
-        let path = referer::path_of(referer, &self.config.public_hosts).ok();
-        let page = path.and_then(|path| self.fleet.routes.page_of(&path));
-        let referer = page.map(|page| RefererPage { page, has_manifest: self.fleet.page(page).file.manifest });
-        let decide = |looked_again| {
-            let holders = self.fleet.holders(&request.path);
-            let fallback = self.fleet.fallback;
-            asset_decision::decide(AssetRequest { url, referer, holders: &holders, fallback, looked_again })
-        };
-        let mut decision = decide(false);
-        if decision == AssetDecision::LookAgain {
-            self.checker.look_again(referer.map(|referer| referer.page)).await;
-            decision = decide(true);
-        }
-        match decision {
+        let referer = head.headers.get(header::REFERER).map(|value| value.as_bytes().to_owned());
+        match self.decide(url, referer.as_deref(), request).await {
             AssetDecision::Page(page, reason) => {
                 (request.page, request.reason) = (Some(page), Some(reason));
-                Ok(())
+                self.asset_of(page, url, request).await
             }
-            AssetDecision::LookAgain | AssetDecision::Unknown => {
-                request.reason = Some(Reason::Unknown);
-                Err(Answer::error(StatusCode::NOT_FOUND, "unknown-asset"))
+            AssetDecision::Vault => {
+                request.reason = Some(Reason::Vault);
+                self.held_or_unknown(url, request).await
             }
+            AssetDecision::LookAgain | AssetDecision::Unknown => unknown(request),
         }
     }
 
-    fn no_route(&self, request: &mut Request) -> Answer {
-        request.reason = Some(Reason::NoRoute);
-        Answer::error(StatusCode::NOT_FOUND, "no-route")
+    async fn decide(&self, url: AssetUrl, referer: Option<&[u8]>, request: &Request) -> AssetDecision {
+        let path = referer::path_of(referer, &self.config.public_hosts).ok();
+        let page = path.and_then(|path| self.fleet.routes.page_of(&path));
+        let referer = page.map(|page| RefererPage { page, has_manifest: self.has_manifest(page) });
+        let decide = |looked_again| {
+            let holders = self.fleet.holders(&request.path);
+            let held = self.vault().is_some_and(|vault| vault.has(&request.path));
+            let fallback = self.fleet.fallback;
+            asset_decision::decide(AssetRequest { url, referer, holders: &holders, held, fallback, looked_again })
+        };
+        match decide(false) {
+            AssetDecision::LookAgain => {
+                self.checker.look_again(referer.map(|referer| referer.page)).await;
+                decide(true)
+            }
+            decision => decision,
+        }
     }
+
+    /// The bytes of a page's asset: out of the vault whenever it holds them. A fingerprinted URL whose page promises it in
+    /// a manifest is answered by the vault or not at all: what isn't there was refused.
+    async fn asset_of(&self, page: PageId, url: AssetUrl, request: &mut Request) -> Dispatch {
+        let Some(vault) = self.vault() else { return Dispatch::Page };
+        let known = match url {
+            AssetUrl::Stable => self.fleet.fingerprinted(page, &request.path),
+            AssetUrl::Fingerprinted => {
+                let release = self.fleet.release_with(page, &request.path).unwrap_or_default();
+                Some((request.path.clone(), release))
+            }
+        };
+        if let Some((path, release)) = known {
+            if !vault.has(&path) {
+                self.checker.fill(page, &path).await;
+            }
+            if let Some(held) = vault.held(&path).await {
+                request.release = Some(release).filter(|release| !release.is_empty());
+                return Dispatch::Held(held, url);
+            }
+        }
+        match url {
+            AssetUrl::Fingerprinted if self.has_manifest(page) => unknown(request),
+            AssetUrl::Fingerprinted => {
+                // Its fingerprint is not that of its bytes: a name of the page's own making, which promises us nothing.
+                request.asset = Some(AssetUrl::Stable);
+                Dispatch::Page
+            }
+            AssetUrl::Stable => Dispatch::Page,
+        }
+    }
+
+    async fn held_or_unknown(&self, url: AssetUrl, request: &mut Request) -> Dispatch {
+        let Some(vault) = self.vault() else { return unknown(request) };
+        match vault.held(&request.path).await {
+            Some(held) => Dispatch::Held(held, url),
+            None => unknown(request),
+        }
+    }
+
+    fn has_manifest(&self, page: PageId) -> bool {
+        self.fleet.page(page).file.manifest
+    }
+}
+
+fn no_route(request: &mut Request) -> Dispatch {
+    request.reason = Some(Reason::NoRoute);
+    Dispatch::Ours(Answer::error(StatusCode::NOT_FOUND, "no-route"))
+}
+
+fn unknown(request: &mut Request) -> Dispatch {
+    (request.page, request.reason) = (None, Some(Reason::Unknown));
+    Dispatch::Ours(Answer::error(StatusCode::NOT_FOUND, "unknown-asset"))
 }

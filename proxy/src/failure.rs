@@ -19,11 +19,18 @@ pub(crate) fn answer_to(error: &Error) -> Option<Answer> {
         (ErrorSource::Upstream, ReadTimedout) => (StatusCode::GATEWAY_TIMEOUT, "response-timeout"),
         (ErrorSource::Upstream, _) => (StatusCode::BAD_GATEWAY, "upstream-failed"),
         (ErrorSource::Downstream, ReadTimedout) => (StatusCode::REQUEST_TIMEOUT, "body-timeout"),
+        (ErrorSource::Downstream, _) if is_malformed(error) => (StatusCode::BAD_REQUEST, "bad-body"),
         (ErrorSource::Downstream, ConnectionClosed | ReadError | WriteError | WriteTimedout) => return None,
         (ErrorSource::Downstream, _) => (StatusCode::BAD_REQUEST, "bad-request"),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     };
     Some(Answer::error(status, name))
+}
+
+/// Whether the head guard found the body malformed.
+fn is_malformed(error: &Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::InvalidData)
 }
 
 impl Gateway {

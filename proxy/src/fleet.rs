@@ -5,10 +5,10 @@ use crate::retry::RetryBudget;
 use crate::routes::Routes;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use pagefleet_config::PageFile;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 /// A page, by its place in the fleet's list.
@@ -70,6 +70,10 @@ pub struct Instance {
     pub address: SocketAddr,
     /// What it says of itself; `None` before it was asked, and for pages without a manifest.
     pub manifest: ArcSwapOption<Manifest>,
+    /// Why the gate does not let its release in, when it does not.
+    pub refused: ArcSwapOption<String>,
+    /// Whether it gets traffic though the gate refused it, because no other instance of its page is left.
+    pub ungated: AtomicBool,
     /// Wakes its health check at once, as after a refused connection.
     pub check_now: Notify,
     state: AtomicU8,
@@ -83,6 +87,8 @@ impl Instance {
             page,
             address,
             manifest: ArcSwapOption::empty(),
+            refused: ArcSwapOption::empty(),
+            ungated: AtomicBool::new(false),
             check_now: Notify::new(),
             state: AtomicU8::new(State::Joining as u8),
             in_flight: AtomicUsize::new(0),
@@ -181,6 +187,28 @@ impl Fleet {
             return healthy;
         }
         healthy.into_iter().filter(|one| one.has(path)).collect()
+    }
+
+    /// The fingerprinted path that a stable one stands for on a page, and the release that says so: of a healthy
+    /// instance, or the last that was known when there is none.
+    pub fn fingerprinted(&self, page: PageId, stable: &str) -> Option<(String, String)> {
+        let instances = &self.page(page).instances;
+        let (healthy, others): (Vec<_>, Vec<_>) = instances.iter().partition(|one| one.is_healthy());
+        let manifests = healthy.into_iter().chain(others).filter_map(|one| one.manifest.load_full());
+        manifests
+            .into_iter()
+            .find_map(|manifest| Some((manifest.fingerprinted(stable)?.to_owned(), manifest.release.clone())))
+    }
+
+    /// The release of a page that has this fingerprinted path.
+    pub fn release_with(&self, page: PageId, asset: &str) -> Option<String> {
+        self.page(page).instances.iter().find(|one| one.is_healthy() && one.has(asset)).and_then(|one| one.release())
+    }
+
+    /// The paths of all assets that some instance's release has, healthy or not: what the vault must not let go.
+    pub fn live_assets(&self) -> HashSet<String> {
+        let manifests = self.instances().filter_map(|instance| instance.manifest.load_full());
+        manifests.flat_map(|manifest| manifest.paths().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
     /// Makes the list of who has what anew, after an instance's state or manifest changed.

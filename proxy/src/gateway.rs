@@ -1,12 +1,13 @@
 //! The gateway: pingora's phases, each handing over to the file that decides.
 
-use crate::answer::answer;
+use crate::dispatch::Dispatch;
 use crate::error_pages::ErrorPages;
 use crate::fleet::{Fleet, InFlight};
 use crate::health::Checker;
 use crate::metrics::Metrics;
 use crate::request::Request;
-use crate::{balance, client_request, failure, page_response};
+use crate::vault::Vault;
+use crate::{answer, balance, client_request, failure, page_response};
 use async_trait::async_trait;
 use http::{StatusCode, header};
 use pagefleet_config::ProxyFile;
@@ -36,6 +37,11 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// The vault, unless it is off.
+    pub fn vault(&self) -> Option<&Arc<Vault>> {
+        self.checker.vault()
+    }
+
     /// The name of the page that answers, or "".
     pub fn page_name(&self, request: &Request) -> &str {
         request.page.map_or("", |page| self.fleet.page(page).file.page.as_str())
@@ -61,21 +67,37 @@ impl ProxyHttp for Gateway {
         request.id = client_request::request_id(headers, request.trusted);
         request.trace = client_request::trace(headers, request.trusted);
         // RFC 9110 section 15.2: no interim response goes to an HTTP/1.0 client.
+        let is_websocket = client_request::is_websocket(session.req_header());
+        if !is_websocket {
+            session.req_header_mut().remove_header(&header::UPGRADE);
+        }
+        if client_request::asks_to_close(&session.req_header().headers) {
+            session.set_keepalive(None);
+        }
+        // RFC 9110 section 15.2: no interim response goes to an HTTP/1.0 client.
         let http_10 = session.req_header().version == http::Version::HTTP_10;
         session.set_ignore_info_resp(http_10);
-        let body_timeout = (!session.is_upgrade_req()).then_some(self.config.timeouts.body);
-        session.set_read_timeout(body_timeout);
+        session.set_read_timeout(Some(if is_websocket {
+            self.config.timeouts.websocket
+        } else {
+            self.config.timeouts.body
+        }));
         Ok(())
     }
 
     async fn request_filter(&self, session: &mut Session, request: &mut Request) -> pingora_core::Result<bool> {
-        let Err(ours) = self.route(session, request).await else {
-            if let Some(page) = request.page {
-                self.fleet.page(page).retries.deposit();
+        match self.dispatch(session, request).await {
+            Dispatch::Page => {
+                if let Some(page) = request.page {
+                    self.fleet.page(page).retries.deposit();
+                }
+                return Ok(false);
             }
-            return Ok(false);
-        };
-        answer(self, session, request, ours).await?;
+            Dispatch::Held(held, url) => {
+                answer::held(self, session, request, &held.answer(&session.req_header().headers, url)).await?
+            }
+            Dispatch::Ours(ours) => answer::ours(self, session, request, ours).await?,
+        }
         Ok(true)
     }
 
@@ -92,7 +114,7 @@ impl ProxyHttp for Gateway {
         let options = &mut peer.options;
         options.connection_timeout = Some(timeouts.connect);
         options.total_connection_timeout = Some(timeouts.connect);
-        options.read_timeout = (!session.is_upgrade_req()).then_some(timeouts.upstream);
+        options.read_timeout = Some(if session.is_upgrade_req() { timeouts.websocket } else { timeouts.upstream });
         options.write_timeout = Some(timeouts.write);
         // Below the 5 s after which common servers close an idle connection, so that ours is rarely closed in use.
         options.idle_timeout = Some(Duration::from_secs(4));
@@ -132,17 +154,26 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         request: &mut Request,
     ) -> pingora_core::Result<()> {
+        page_response::check(response, session.is_upgrade_req())?;
         let host = session.get_header(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         if let Some(in_flight) = &request.in_flight {
             page_response::clean(response, in_flight.instance().address, host)?;
         }
+        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+            response.insert_header("x-request-id", request.id.as_str())?;
+            return Ok(());
+        }
         if let Some(url) = request.asset {
             page_response::set_asset_headers(response, url)?;
         }
-        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(());
-        }
         self.sign(response, request)?;
+        if session.req_header().version == http::Version::HTTP_10
+            && response.headers.contains_key(header::TRANSFER_ENCODING)
+        {
+            // RFC 9112 section 6.1: an HTTP/1.0 client can't read chunks; its body ends with the connection.
+            response.remove_header(&header::TRANSFER_ENCODING);
+            session.set_keepalive(None);
+        }
         if self.draining.load(Ordering::Relaxed) && !session.was_upgraded() {
             session.set_keepalive(None);
         }
@@ -190,9 +221,11 @@ impl ProxyHttp for Gateway {
         let error_code = ours.status.as_u16();
         // The rest of the request's body is unread: the connection can't serve another request.
         session.set_keepalive(None);
-        if let Err(error) = answer(self, session, request, ours).await {
+        if let Err(error) = answer::ours(self, session, request, ours).await {
             tracing::debug!(request_id = %request.id, %error, "client left before our answer");
+            return gone;
         }
+        session.as_downstream_mut().shutdown().await;
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 

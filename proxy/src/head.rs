@@ -30,8 +30,10 @@ pub struct Refusal {
 pub enum Body {
     /// This many bytes after the head; 0 for none.
     Length(u64),
-    /// Where its own framing says, or where the connection ends: chunked, or an upgrade.
-    Framed,
+    /// Where its last chunk ends.
+    Chunked,
+    /// With the connection: a WebSocket handshake.
+    Upgrade,
 }
 
 const fn refuse(status: StatusCode, reason: &'static str) -> Refusal {
@@ -89,6 +91,7 @@ impl<'a> Iterator for Lines<'a> {
 }
 
 struct RequestLine<'a> {
+    is_get: bool,
     http_11: bool,
     /// The authority of an absolute-form target.
     authority: Option<&'a [u8]>,
@@ -127,7 +130,11 @@ impl<'a> RequestLine<'a> {
             b"*" if method == b"OPTIONS" => None,
             _ => Some(absolute_authority(target).ok_or(bad("target"))?),
         };
-        Ok(Self { http_11, authority })
+        // The parser behind must be able to take it as a URI: what it can't, it would refuse without a word of ours.
+        if http::Uri::try_from(target).is_err() {
+            return Err(bad("target"));
+        }
+        Ok(Self { is_get: method == b"GET", http_11, authority })
     }
 }
 
@@ -148,7 +155,7 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
         return Err(bad("folded-field"));
     }
     let colon = line.iter().position(|byte| *byte == b':').ok_or(bad("field-without-colon"))?;
-    let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+    let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
     if !is_token(name) {
         return Err(bad("field-name"));
     }
@@ -164,6 +171,7 @@ struct Framing<'a> {
     host: Option<&'a [u8]>,
     content_length: Option<u64>,
     upgrade: bool,
+    connection_upgrade: bool,
     transfer_encoding: Option<&'a [u8]>,
 }
 
@@ -189,7 +197,10 @@ impl<'a> Framing<'a> {
                 return Err(bad("two-transfer-encodings"));
             }
         } else if name.eq_ignore_ascii_case(b"upgrade") {
-            self.upgrade = true;
+            self.upgrade = value.eq_ignore_ascii_case(b"websocket");
+        } else if name.eq_ignore_ascii_case(b"connection") {
+            self.connection_upgrade |=
+                value.split(|byte| *byte == b',').any(|token| trim(token).eq_ignore_ascii_case(b"upgrade"));
         } else if name.eq_ignore_ascii_case(b"expect") && !value.eq_ignore_ascii_case(b"100-continue") {
             return Err(refuse(StatusCode::EXPECTATION_FAILED, "expectation"));
         }
@@ -204,7 +215,7 @@ impl<'a> Framing<'a> {
             if self.content_length.is_some() {
                 return Err(bad("length-and-transfer-encoding"));
             }
-            let mut codings = coding.split(|byte| *byte == b',').map(|coding| coding.trim_ascii());
+            let mut codings = coding.split(|byte| *byte == b',').map(trim);
             let chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
             if !codings.next().is_some_and(chunked) {
                 return Err(refuse(StatusCode::NOT_IMPLEMENTED, "transfer-coding"));
@@ -215,13 +226,21 @@ impl<'a> Framing<'a> {
         }
         match (self.host, request.authority) {
             (None, _) if request.http_11 => Err(bad("no-host")),
-            (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority) => {
-                Err(bad("host-and-target-differ"))
-            }
-            _ if self.upgrade || self.transfer_encoding.is_some() => Ok(Body::Framed),
+            // The parser behind compares them byte by byte.
+            (Some(host), Some(authority)) if host != authority => Err(bad("host-and-target-differ")),
+            _ if self.transfer_encoding.is_some() => Ok(Body::Chunked),
+            _ if request.is_get && request.http_11 && self.upgrade && self.connection_upgrade => Ok(Body::Upgrade),
             _ => Ok(Body::Length(self.content_length.unwrap_or(0))),
         }
     }
+}
+
+/// Optional white space is spaces and tabs, nothing else (RFC 9110 section 5.6.3).
+fn trim(bytes: &[u8]) -> &[u8] {
+    let space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = bytes.iter().position(|byte| !space(byte)).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|byte| !space(byte)).map_or(start, |last| last + 1);
+    &bytes[start..end]
 }
 
 /// RFC 9110 section 5.6.2.
@@ -241,7 +260,10 @@ fn is_host(bytes: &[u8]) -> bool {
     };
     let port_is_good = match port {
         [] => true,
-        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        [b':'] => true,
+        [b':', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
+            std::str::from_utf8(digits).is_ok_and(|digits| digits.parse::<u16>().is_ok())
+        }
         _ => false,
     };
     let host_is_good = match host {
@@ -270,7 +292,7 @@ mod tests {
             "GET /a?b=%20|{}^ HTTP/1.1\r\nHost: a.example:8080\r\nX:\r\n\r\n",
             "GET / HTTP/1.1\r\nhost: [::1]:80\r\nCookie: a=\"b\"; c=d\r\n\r\n",
             "GET / HTTP/1.0\r\n\r\n",
-            "GET http://a/x HTTP/1.1\r\nHost: A\r\n\r\n",
+            "GET http://a/x HTTP/1.1\r\nHost: a\r\n\r\n",
             "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-Continue\r\n\r\n",
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n",
@@ -285,10 +307,12 @@ mod tests {
         for (fields, body) in [
             ("", Body::Length(0)),
             ("Content-Length: 0042\r\n", Body::Length(42)),
-            ("Transfer-Encoding: chunked\r\n", Body::Framed),
-            ("Connection: upgrade\r\nUpgrade: websocket\r\n", Body::Framed),
+            ("Transfer-Encoding: chunked\r\n", Body::Chunked),
+            ("Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n", Body::Upgrade),
+            ("Connection: upgrade\r\nUpgrade: h2c\r\n", Body::Length(0)),
+            ("Upgrade: websocket\r\n", Body::Length(0)),
         ] {
-            let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+            let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
             assert_eq!(check(head.as_bytes(), LIMITS), Ok(body), "{fields}");
         }
     }
@@ -304,6 +328,10 @@ mod tests {
             (400, "GET / HTTP/1.1\r\nHost: a/../c\r\n\r\n"),
             (400, "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"),
             (400, "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n"),
+            (400, "GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n"),
+            (400, "GET / HTTP/1.1\r\nHost: a\r\nX: \x0cb\r\n\r\n"),
+            (400, "GET /<a> HTTP/1.1\r\nHost: a\r\n\r\n"),
+            (400, "GET http://A/ HTTP/1.1\r\nHost: a\r\n\r\n"),
             (400, "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"),
             (400, "GET / HTTP/1.1\nHost: a\n\n"),
             (400, "GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n"),

@@ -1,9 +1,10 @@
 //! A stream that lets a request's head through only whole, in time, within bounds and strict ([`crate::head`]).
 //!
 //! It stands between the transport and pingora, whose parser has no deadline over a whole head and reads leniently.
-//! What follows a message of known length is held back until [`HeadGuard::rearm`]: it is the next head, pipelined, and
-//! is guarded like the first. Chunked bodies and upgraded connections flow untouched.
+//! A chunked body is read along ([`crate::chunked`]). What follows a message is held back until [`HeadGuard::rearm`]: it
+//! is the next head, pipelined, and is guarded like the first. Only upgraded connections flow untouched.
 
+use crate::chunked::ChunkedBody;
 use crate::head::{self, Body, HeadLimits, Refusal};
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
@@ -20,14 +21,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// What a refused client is sent before its connection ends.
 pub type RefusalAnswer = dyn Fn(Refusal) -> Vec<u8> + Send + Sync;
 
 /// How much a refused client may still send, so that it can read its answer before the connection is reset.
-const LINGER_BYTES: usize = 256 << 10;
+const LINGER_BYTES: usize = 16 << 20;
 const LINGER_TIME: Duration = Duration::from_secs(2);
 
 /// What the guard holds a head against.
@@ -35,6 +36,8 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 pub struct GuardSettings {
     /// From a head's first byte to its last.
     pub timeout: Duration,
+    /// How long a connection may bring nothing before the next head.
+    pub idle: Duration,
     /// Bounds of the head.
     pub limits: HeadLimits,
     /// Makes the answer to a refused head, and counts it.
@@ -46,10 +49,21 @@ enum Phase {
     Idle,
     /// Part of a head has come.
     Head,
-    /// A good head is there: this many bytes of it and its body may still go through.
-    Message { left: u64 },
-    /// The head was refused: the answer is being written, then what still comes is thrown away.
+    /// A good head is there: this many bytes of it, and of its body where that has a length, may still go through.
+    Message { left: u64, then: Then },
+    /// The head was refused, or the connection ends before its message: the answer is being written, then what still
+    /// comes is thrown away.
     Refused { answer: Vec<u8>, written: usize, shut: bool, discarded: usize },
+}
+
+/// What follows the counted part of a message.
+enum Then {
+    /// The next head.
+    NextHead,
+    /// Chunks.
+    Chunks(ChunkedBody),
+    /// Whatever comes.
+    Anything,
 }
 
 /// The guard around one client connection.
@@ -68,7 +82,7 @@ pub struct HeadGuard {
 impl HeadGuard {
     /// Guards a fresh connection.
     pub fn new(inner: Stream, settings: GuardSettings) -> Self {
-        let deadline = Box::pin(tokio::time::sleep(settings.timeout));
+        let deadline = Box::pin(tokio::time::sleep(settings.idle));
         let (held, rearmed) = (BytesMut::new(), AtomicBool::new(false));
         Self { inner, settings, phase: Phase::Idle, held, searched: 0, deadline, rearmed }
     }
@@ -93,8 +107,12 @@ impl HeadGuard {
                 self.phase = Phase::Head;
                 self.deadline.as_mut().reset(Instant::now() + self.settings.timeout);
             }
-            if matches!(self.phase, Phase::Head) && self.deadline.as_mut().poll(cx).is_ready() {
-                self.refuse(TOO_SLOW);
+            if self.deadline.as_mut().poll(cx).is_ready() {
+                match self.phase {
+                    Phase::Idle => return Poll::Ready(Ok(false)),
+                    Phase::Head => self.refuse(TOO_SLOW),
+                    Phase::Message { .. } | Phase::Refused { .. } => {}
+                }
             }
             if matches!(self.phase, Phase::Refused { .. }) {
                 return self.poll_refused(cx).map(|refused| refused.map(|()| false));
@@ -129,11 +147,12 @@ impl HeadGuard {
         if end > self.settings.limits.head_bytes {
             return Err(TOO_LARGE);
         }
-        let body = match head::check(&self.held[..end], self.settings.limits)? {
-            Body::Length(length) => length,
-            Body::Framed => u64::MAX - end as u64,
+        let (body, then) = match head::check(&self.held[..end], self.settings.limits)? {
+            Body::Length(length) => (length, Then::NextHead),
+            Body::Chunked => (0, Then::Chunks(ChunkedBody::default())),
+            Body::Upgrade => (0, Then::Anything),
         };
-        self.phase = Phase::Message { left: end as u64 + body };
+        self.phase = Phase::Message { left: end as u64 + body, then };
         self.searched = 0;
         Ok(true)
     }
@@ -157,43 +176,88 @@ impl HeadGuard {
 
     /// Lets through what the message may still have: what is held first, then straight from the connection.
     fn poll_message(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Phase::Message { left } = self.phase else { return Poll::Ready(Ok(())) };
-        if left == 0 {
-            // Only the next head can come, or the client's end, which pingora waits for while a page answers.
-            while self.held.len() < self.settings.limits.head_bytes {
-                if ready!(self.poll_hold(cx))? == 0 {
-                    return Poll::Ready(Ok(()));
-                }
-            }
-            return Poll::Pending;
+        let Phase::Message { left, then } = &self.phase else { return Poll::Ready(Ok(())) };
+        match (*left, then) {
+            (0, Then::Anything) => return self.poll_held_or_inner(cx, buf),
+            (0, Then::Chunks(body)) if !body.is_done() => return self.poll_chunks(cx, buf),
+            (0, _) => return self.poll_for_the_end(cx),
+            _ => {}
         }
-        let allowed = usize::try_from(left).unwrap_or(usize::MAX).min(buf.remaining());
-        let passed = if self.held.is_empty() {
-            let before = buf.filled().len();
-            if allowed == buf.remaining() {
-                ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
-            } else {
-                let mut part = ReadBuf::new(buf.initialize_unfilled_to(allowed));
-                ready!(Pin::new(&mut self.inner).poll_read(cx, &mut part))?;
-                let read = part.filled().len();
-                buf.advance(read);
-            }
-            buf.filled().len() - before
+        let allowed = usize::try_from(*left).unwrap_or(usize::MAX).min(buf.remaining());
+        let before = buf.filled().len();
+        if allowed == buf.remaining() && self.held.len() <= allowed {
+            ready!(self.poll_held_or_inner(cx, buf))?;
         } else {
-            let part = self.held.split_to(allowed.min(self.held.len()));
-            buf.put_slice(&part);
-            part.len()
-        };
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(allowed));
+            ready!(self.poll_held_or_inner(cx, &mut part))?;
+            let read = part.filled().len();
+            buf.advance(read);
+        }
+        let passed = buf.filled().len() - before;
+        if let Phase::Message { left, .. } = &mut self.phase {
+            *left -= passed as u64;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Only the next head can come, which is held back, or the client's end.
+    fn poll_for_the_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.held.len() < self.settings.limits.head_bytes {
+            if ready!(self.poll_hold(cx))? == 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        Poll::Pending
+    }
+
+    fn poll_chunks(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(self.poll_held_or_inner(cx, buf))?;
+        let Phase::Message { then: Then::Chunks(body), .. } = &mut self.phase else { return Poll::Ready(Ok(())) };
+        match body.read(&buf.filled()[before..]) {
+            Ok(ours) => {
+                // What is behind the last chunk was held before what is held now.
+                let next = BytesMut::from(&buf.filled()[before + ours..]);
+                let later = std::mem::replace(&mut self.held, next);
+                self.held.extend_from_slice(&later);
+                buf.set_filled(before + ours);
+                Poll::Ready(Ok(()))
+            }
+            Err(malformed) => {
+                buf.set_filled(before);
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, malformed)))
+            }
+        }
+    }
+
+    fn poll_held_or_inner(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.held.is_empty() {
+            return Pin::new(&mut self.inner).poll_read(cx, buf);
+        }
+        let part = self.held.split_to(buf.remaining().min(self.held.len()));
+        buf.put_slice(&part);
         if self.held.is_empty() {
             // An idle connection keeps no buffer.
             self.held = BytesMut::new();
         }
-        self.phase = Phase::Message { left: left - passed as u64 };
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether the client may still be sending its message.
+    fn is_message_open(&self) -> bool {
+        match &self.phase {
+            Phase::Message { left: 0, then: Then::Chunks(body) } => !body.is_done(),
+            Phase::Message { left, .. } => *left > 0,
+            Phase::Idle | Phase::Head | Phase::Refused { .. } => false,
+        }
     }
 
     fn refuse(&mut self, refusal: Refusal) {
         let answer = (self.settings.answer)(refusal);
+        self.linger_after(answer);
+    }
+
+    fn linger_after(&mut self, answer: Vec<u8>) {
         self.deadline.as_mut().reset(Instant::now() + LINGER_TIME);
         self.phase = Phase::Refused { answer, written: 0, shut: false, discarded: 0 };
     }
@@ -218,7 +282,7 @@ impl HeadGuard {
             let _ = ready!(Pin::new(&mut self.inner).poll_shutdown(cx));
             *shut = true;
         }
-        let mut scratch = [0; 4096];
+        let mut scratch = [0; 16 << 10];
         loop {
             let mut buf = ReadBuf::new(&mut scratch);
             let read = ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf));
@@ -238,6 +302,7 @@ impl AsyncRead for HeadGuard {
         let this = &mut *self;
         if this.rearmed.swap(false, Ordering::AcqRel) {
             this.phase = Phase::Idle;
+            this.deadline.as_mut().reset(Instant::now() + this.settings.idle);
         }
         if !matches!(this.phase, Phase::Message { .. }) && !ready!(this.poll_head(cx))? {
             return Poll::Ready(Ok(()));
@@ -255,7 +320,16 @@ impl AsyncWrite for HeadGuard {
         Pin::new(&mut self.inner).poll_flush(cx)
     }
 
+    /// Ends our side. A client that is still sending gets a while to see our answer: to close with bytes unread would
+    /// reset the connection and take the answer with it (RFC 9112 section 9.6).
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_message_open() {
+            self.linger_after(Vec::new());
+        }
+        if matches!(self.phase, Phase::Refused { .. }) {
+            // It always ends in an error for a reader; here there is none.
+            return self.poll_refused(cx).map(|_| Ok(()));
+        }
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
@@ -269,7 +343,8 @@ impl fmt::Debug for HeadGuard {
 #[async_trait]
 impl Shutdown for HeadGuard {
     async fn shutdown(&mut self) {
-        self.inner.shutdown().await;
+        // It is told by what is read later; there is nobody to tell now.
+        let _ = AsyncWriteExt::shutdown(self).await;
     }
 }
 

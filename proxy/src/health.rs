@@ -1,11 +1,17 @@
 //! Which instances get traffic: each is asked for its health on a schedule, and for its manifest before it joins.
 
 use crate::fleet::{Fleet, Instance, Page, PageId, State};
+use crate::gate::{Gate, Refusal};
 use crate::manifest::{self, Manifest, ManifestError};
+use crate::vault::Vault;
 use pagefleet_config::Health;
 use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// Between two rounds of the vault's upkeep.
+const TEND_EVERY: Duration = Duration::from_secs(60);
 
 /// The least time between two looks at one page's manifests for the sake of an unknown fingerprint.
 const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(1);
@@ -18,8 +24,20 @@ const MANIFEST_AT_EACH: u32 = 5;
 pub struct Checker {
     fleet: Arc<Fleet>,
     client: reqwest::Client,
+    /// `None` when the vault is off.
+    gate: Option<Gate>,
     settings: Health,
-    last_look: Mutex<Vec<Option<Instant>>>,
+    /// For each page, when its manifests were last looked at for an unknown fingerprint. Held while somebody looks, so
+    /// that who asks meanwhile waits for what is found.
+    last_look: Vec<Mutex<Option<Instant>>>,
+}
+
+/// How much one check looks at.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    read_manifest: bool,
+    /// Only who was refused for a while may be let in ungated: another instance may be about to join.
+    may_ungate: bool,
 }
 
 /// Why a check failed.
@@ -33,6 +51,8 @@ enum CheckError {
     TooLarge,
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    #[error("release {release} refused: {refusal}")]
+    Refused { release: String, refusal: Refusal },
 }
 
 impl Checker {
@@ -40,19 +60,27 @@ impl Checker {
     ///
     /// # Errors
     /// When the HTTP client can't be built.
-    pub fn new(fleet: Arc<Fleet>, settings: Health) -> reqwest::Result<Self> {
+    pub fn new(fleet: Arc<Fleet>, gate: Option<Gate>, settings: Health) -> reqwest::Result<Self> {
         let client = reqwest::Client::builder()
             .timeout(settings.timeout)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .pool_max_idle_per_host(1)
             .build()?;
-        let last_look = Mutex::new(vec![None; fleet.pages.len()]);
-        Ok(Self { fleet, client, settings, last_look })
+        let last_look = fleet.pages.iter().map(|_| Mutex::default()).collect();
+        Ok(Self { fleet, client, gate, settings, last_look })
     }
 
-    /// Starts one endless check for each instance, on the current runtime.
+    /// The vault, unless it is off.
+    pub fn vault(&self) -> Option<&Arc<Vault>> {
+        self.gate.as_ref().map(|gate| &gate.vault)
+    }
+
+    /// Starts one endless check for each instance, and the vault's upkeep, on the current runtime.
     pub fn start(self: &Arc<Self>) {
+        if self.gate.is_some() {
+            tokio::spawn(Arc::clone(self).tend_the_vault());
+        }
         for instance in self.fleet.instances() {
             tokio::spawn(Arc::clone(self).watch(Arc::clone(instance)));
         }
@@ -65,7 +93,8 @@ impl Checker {
             let unsure = instance.state() != State::Healthy || failures > 0;
             let read_manifest = unsure || checks.is_multiple_of(MANIFEST_AT_EACH);
             checks = checks.wrapping_add(1);
-            match self.check(&instance, read_manifest).await {
+            let look = Look { read_manifest, may_ungate: failures >= self.settings.failures };
+            match self.check(&instance, look).await {
                 Ok(()) => {
                     failures = 0;
                     self.enter(&instance, State::Healthy, None);
@@ -87,16 +116,16 @@ impl Checker {
     }
 
     /// Asks for the health, and for the manifest too.
-    async fn check(&self, instance: &Instance, read_manifest: bool) -> Result<(), CheckError> {
+    async fn check(&self, instance: &Instance, look: Look) -> Result<(), CheckError> {
         let page = self.page(instance);
         self.get(instance, &page.file.health).await?;
-        if page.file.manifest && read_manifest {
-            self.read_manifest(instance).await?;
+        if page.file.manifest && look.read_manifest {
+            self.read_manifest(instance, look.may_ungate).await?;
         }
         Ok(())
     }
 
-    async fn read_manifest(&self, instance: &Instance) -> Result<(), CheckError> {
+    async fn read_manifest(&self, instance: &Instance, may_ungate: bool) -> Result<(), CheckError> {
         let mut response = self.get(instance, "/.well-known/page.json").await?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| CheckError::NoAnswer(error.to_string()))? {
@@ -106,9 +135,90 @@ impl Checker {
             }
         }
         let manifest = Manifest::parse(&body, &self.page(instance).file.page)?;
-        instance.manifest.store(Some(Arc::new(manifest)));
-        self.fleet.index_assets();
-        Ok(())
+        let refused = self.admit(instance, &manifest).await.err();
+        let ungated =
+            refused.is_some() && (may_ungate || instance.ungated.load(Ordering::Relaxed)) && self.is_last(instance);
+        self.tell(instance, &manifest.release, refused.as_ref(), ungated);
+        match refused {
+            Some(refusal) if !ungated => Err(CheckError::Refused { release: manifest.release, refusal }),
+            _ => {
+                instance.manifest.store(Some(Arc::new(manifest)));
+                self.fleet.index_assets();
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a release may get traffic: all of it is in the vault, and no other instance calls another one the same.
+    async fn admit(&self, instance: &Instance, manifest: &Manifest) -> Result<(), Refusal> {
+        let Some(gate) = &self.gate else { return Ok(()) };
+        let page = self.page(instance);
+        let others =
+            page.instances.iter().filter(|other| other.address != instance.address && other.state() == State::Healthy);
+        let differs = |other: &Manifest| other.release == manifest.release && other != manifest;
+        if others.filter_map(|other| other.manifest.load_full()).any(|other| differs(&other)) {
+            return Err(Refusal::TwoManifests(manifest.release.clone()));
+        }
+        let unchanged = instance.manifest.load().as_ref().is_some_and(|known| **known == *manifest);
+        if unchanged && !instance.ungated.load(Ordering::Relaxed) && manifest.paths().all(|path| gate.vault.has(path)) {
+            return Ok(());
+        }
+        gate.admit(instance.address, &page.file.page, manifest, self.fleet.live_assets()).await
+    }
+
+    /// Whether no other instance of the page could serve it.
+    fn is_last(&self, instance: &Instance) -> bool {
+        let others = self.page(instance).instances.iter().filter(|other| other.address != instance.address);
+        others.into_iter().all(|other| other.state() != State::Healthy)
+    }
+
+    /// Says once, and keeps for the admin address, why a release is refused.
+    fn tell(&self, instance: &Instance, release: &str, refused: Option<&Refusal>, ungated: bool) {
+        let reason = refused.map(|refusal| format!("release {release}: {refusal}"));
+        let known = instance.refused.load_full();
+        instance.ungated.store(ungated, Ordering::Relaxed);
+        if known.as_deref() == reason.as_ref() {
+            return;
+        }
+        let page = &self.page(instance).file.page;
+        match &reason {
+            Some(reason) if ungated => tracing::error!(
+                %page, instance = %instance.address, release, reason,
+                "RELEASE LET IN UNGATED: the gate refused it, and no other instance of the page is left"
+            ),
+            Some(reason) => tracing::error!(%page, instance = %instance.address, release, reason, "release refused"),
+            None => tracing::info!(%page, instance = %instance.address, release, "release admitted"),
+        }
+        instance.refused.store(reason.map(Arc::new));
+    }
+
+    /// Fetches into the vault what a page should have and the vault does not hold.
+    pub async fn fill(&self, page: PageId, path: &str) {
+        let Some(gate) = &self.gate else { return };
+        for instance in self.fleet.candidates(page, path) {
+            let name = &self.fleet.page(page).file.page;
+            match gate.fill(instance.address, name, path, self.fleet.live_assets()).await {
+                Ok(()) => return,
+                Err(refusal) => {
+                    tracing::warn!(page = %name, instance = %instance.address, %refusal, "asset not taken in")
+                }
+            }
+        }
+    }
+
+    async fn tend_the_vault(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(TEND_EVERY).await;
+            let checker = Arc::clone(&self);
+            let tended = tokio::task::spawn_blocking(move || {
+                if let Some(vault) = checker.vault() {
+                    vault.tend(&checker.fleet.live_assets());
+                }
+            });
+            if let Err(error) = tended.await {
+                tracing::error!(%error, "the vault's upkeep panicked");
+            }
+        }
     }
 
     async fn get(&self, instance: &Instance, path: &str) -> Result<reqwest::Response, CheckError> {
@@ -143,27 +253,24 @@ impl Checker {
     /// Reads the manifests of one page again, of all pages when `page` is `None`; each page at most once a second, so
     /// that asking for fingerprints that nobody has costs the pages nothing.
     pub async fn look_again(&self, page: Option<PageId>) {
-        let due: Vec<PageId> = {
-            let Ok(mut last_look) = self.last_look.lock() else { return };
-            let now = Instant::now();
-            let pages = (0..self.fleet.pages.len()).filter(|index| page.is_none_or(|page| page.0 == *index));
-            pages
-                .filter(|index| last_look[*index].is_none_or(|last| now.duration_since(last) >= LOOK_AGAIN_EVERY))
-                .collect::<Vec<_>>()
-                .into_iter()
-                .map(|index| {
-                    last_look[index] = Some(now);
-                    PageId(index)
-                })
-                .collect()
-        };
-        for page in due.into_iter().map(|id| self.fleet.page(id)).filter(|page| page.file.manifest) {
-            for instance in page.instances.iter().filter(|instance| instance.state() == State::Healthy) {
-                if let Err(error) = self.read_manifest(instance).await {
-                    tracing::warn!(page = %page.file.page, instance = %instance.address, %error, "manifest not read again");
-                }
-            }
+        let pages = (0..self.fleet.pages.len()).map(PageId).filter(|id| page.is_none_or(|page| page == *id));
+        futures_util::future::join_all(pages.map(|page| self.look_at(page))).await;
+    }
+
+    async fn look_at(&self, page: PageId) {
+        let mut last_look = self.last_look[page.0].lock().await;
+        if last_look.is_some_and(|last| last.elapsed() < LOOK_AGAIN_EVERY) {
+            return;
         }
+        let page = self.fleet.page(page);
+        let healthy = page.instances.iter().filter(|instance| page.file.manifest && instance.state() == State::Healthy);
+        let reads = healthy.map(async |instance| {
+            if let Err(error) = self.read_manifest(instance, false).await {
+                tracing::warn!(page = %page.file.page, instance = %instance.address, %error, "manifest not read again");
+            }
+        });
+        futures_util::future::join_all(reads).await;
+        *last_look = Some(Instant::now());
     }
 
     fn page(&self, instance: &Instance) -> &Page {

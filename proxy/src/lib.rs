@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //! A request's way, file by file:
-//! - [`server`] accepts, [`transport`] and [`head_guard`] carry the bytes, [`head`] says which heads are let in,
+//! - [`server`] accepts, [`transport`] and [`head_guard`] carry the bytes, [`head`] says which heads are let
+//!   in and [`chunked`] where chunked bodies end,
 //!   [`connection`] goes turn by turn;
 //! - [`gateway`] is pingora's phases, [`request`] what is known of one request; [`dispatch`] finds its page and
 //!   [`failure`] says what becomes of a failed attempt. They ask the pure deciders: [`path`], [`routes`] (path to page), [`asset_url`],
@@ -10,21 +11,27 @@
 //! - [`client_request`] and [`trace_context`] write what a page is told, [`page_response`] what a client is told;
 //! - [`answer`] and [`error_pages`] are the proxy's own answers; [`access_log`] and [`metrics`] tell afterwards.
 //!
-//! Beside it: [`fleet`] is what is known of pages and instances, [`health`] and [`manifest`] keep it true, [`admin`]
+//! Beside it: [`gate`] lets releases in and fills the [`vault`] ([`css_references`], [`content_type`]), out of which
+//! [`asset_answer`] answers; [`fleet`] is what is known of pages and instances, [`health`] and [`manifest`] keep it true, [`admin`]
 //! shows it.
 
 pub mod access_log;
 pub mod admin;
 pub mod answer;
+pub mod asset_answer;
 pub mod asset_decision;
 pub mod asset_url;
 pub mod balance;
+pub mod chunked;
 pub mod client_request;
 pub mod connection;
+pub mod content_type;
+pub mod css_references;
 pub mod dispatch;
 pub mod error_pages;
 pub mod failure;
 pub mod fleet;
+pub mod gate;
 pub mod gateway;
 pub mod head;
 pub mod head_guard;
@@ -40,3 +47,5 @@ pub mod routes;
 pub mod server;
 pub mod trace_context;
 pub mod transport;
+pub mod vault;
+pub mod vault_command;

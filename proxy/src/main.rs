@@ -1,14 +1,17 @@
 //! The proxy: reads its configuration, binds, checks pages, serves, drains.
 
-use clap::Parser;
-use pagefleet_config::{ProxyFile, read_pages};
+use clap::{Parser, Subcommand};
+use pagefleet_config::{ProxyFile, VaultPlace, read_pages};
 use pagefleet_proxy::admin::{self, Admin, Refused};
 use pagefleet_proxy::error_pages::ErrorPages;
 use pagefleet_proxy::fleet::Fleet;
+use pagefleet_proxy::gate::Gate;
 use pagefleet_proxy::gateway::Gateway;
 use pagefleet_proxy::health::Checker;
 use pagefleet_proxy::metrics::Metrics;
 use pagefleet_proxy::server::{self, Server};
+use pagefleet_proxy::vault::Vault;
+use pagefleet_proxy::vault_command::{self, VaultCommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,6 +28,15 @@ struct Args {
     /// Read and check the configuration, then exit.
     #[arg(long, env = "PAGEFLEET_CHECK")]
     check: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Looks into the vault's folder.
+    #[command(subcommand)]
+    Vault(VaultCommand),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +53,9 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let config = ProxyFile::read(&args.config)?;
+    if let Some(Command::Vault(command)) = &args.command {
+        return vault_command::run(command, &config);
+    }
     let found = read_pages(&config.pages)?;
     let error_pages = config.error_pages.as_deref().map(ErrorPages::read).transpose()?.unwrap_or_default();
     for (page, error) in &found.refused {
@@ -58,7 +73,13 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let refused = found.refused.iter().map(|(page, error)| Refused { page: page.clone(), error: error.to_string() });
     let refused = Arc::new(refused.collect::<Vec<_>>());
     let fleet = Arc::new(Fleet::new(found.pages, &config.fallback_page));
-    let checker = Arc::new(Checker::new(Arc::clone(&fleet), config.health)?);
+    let gate = match &config.vault {
+        VaultPlace::Off => None,
+        VaultPlace::Folder(folder) => {
+            Some(Gate::new(Arc::new(Vault::open(folder, config.vault_limits)), config.vault_limits)?)
+        }
+    };
+    let checker = Arc::new(Checker::new(Arc::clone(&fleet), gate, config.health)?);
     let metrics = Metrics::new()?;
     let gateway = Gateway {
         config: Arc::new(config),
@@ -73,7 +94,8 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     control.block_on(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         checker.start();
-        let admin = admin::routes(Admin { fleet, metrics, refused, address: admin_address });
+        let vault = checker.vault().cloned();
+        let admin = admin::routes(Admin { fleet, metrics, refused, vault, address: admin_address });
         tokio::spawn(axum::serve(tokio::net::TcpListener::from_std(admin_listener)?, admin).into_future());
         let server = Server::start(gateway, listeners)?;
         let listening = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");

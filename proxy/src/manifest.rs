@@ -1,18 +1,39 @@
 //! What a page instance says of itself at `GET /.well-known/page.json`, as far as the proxy uses it.
 
+use crate::asset_url::{self, AssetUrl};
+use crate::content_type;
 use serde::Deserialize;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// The largest manifest that is read.
 pub const MAX_BYTES: usize = 1 << 20;
 const MAX_ASSETS: usize = 2_000;
 
 /// A validated manifest.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// The build that the instance runs.
     pub release: String,
-    paths: HashSet<String>,
+    /// By fingerprinted path.
+    assets: HashMap<String, ManifestAsset>,
+    /// Stable name to fingerprinted path.
+    names: HashMap<String, String>,
+}
+
+/// One asset that a release has.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ManifestAsset {
+    /// The stable name, such as `site.css`.
+    pub name: String,
+    /// The fingerprinted path, such as `/assets/site-5d1f0c3a9b7e2468.css`.
+    pub path: String,
+    /// SHA-256 of the identity bytes: 64 hexadecimal digits.
+    pub sha256: String,
+    /// Identity bytes.
+    pub size: u64,
+    /// The promised media type; the table of types has the last word.
+    #[serde(rename = "type")]
+    pub content_type: Option<String>,
 }
 
 /// Why an answer is no manifest of the page that was asked.
@@ -33,6 +54,20 @@ pub enum ManifestError {
     /// An asset outside `/assets/`.
     #[error("the manifest's asset `{0}` is not under /assets/")]
     OutsideAssets(String),
+    /// The path does not carry the first 16 digits of the asset's own SHA-256.
+    #[error("the manifest's asset `{0}` does not carry the fingerprint of its sha256")]
+    Fingerprint(String),
+    /// The extension is in no bundle's table, or the promised type is another than the table's.
+    #[error("the manifest's asset `{path}` promises the type `{promised}`, which is not the type of its name")]
+    Type {
+        /// The asset.
+        path: String,
+        /// What the manifest says.
+        promised: String,
+    },
+    /// Two assets with one name or one path.
+    #[error("the manifest has `{0}` twice")]
+    Twice(String),
 }
 
 #[derive(Deserialize)]
@@ -40,12 +75,7 @@ struct Written {
     page: String,
     release: String,
     #[serde(default)]
-    assets: Vec<WrittenAsset>,
-}
-
-#[derive(Deserialize)]
-struct WrittenAsset {
-    path: String,
+    assets: Vec<ManifestAsset>,
 }
 
 impl Manifest {
@@ -65,26 +95,70 @@ impl Manifest {
         if written.assets.len() > MAX_ASSETS {
             return Err(ManifestError::TooManyAssets(written.assets.len()));
         }
-        let paths: HashSet<String> = written.assets.into_iter().map(|asset| asset.path).collect();
-        if let Some(path) = paths.iter().find(|path| !path.starts_with(crate::asset_url::PREFIX)) {
-            return Err(ManifestError::OutsideAssets(path.clone()));
+        let (mut assets, mut names) = (HashMap::new(), HashMap::new());
+        for asset in written.assets {
+            asset.check()?;
+            if names.insert(asset.name.clone(), asset.path.clone()).is_some() {
+                return Err(ManifestError::Twice(asset.name));
+            }
+            if let Some(other) = assets.insert(asset.path.clone(), asset) {
+                return Err(ManifestError::Twice(other.path));
+            }
         }
-        Ok(Self { release, paths })
+        Ok(Self { release, assets, names })
     }
 
     /// Whether the release has this fingerprinted path.
     pub fn has(&self, path: &str) -> bool {
-        self.paths.contains(path)
+        self.assets.contains_key(path)
+    }
+
+    /// The fingerprinted path of a stable one, such as `/assets/site.css`.
+    pub fn fingerprinted(&self, stable: &str) -> Option<&str> {
+        self.names.get(stable.strip_prefix(asset_url::PREFIX)?).map(String::as_str)
     }
 
     /// The fingerprinted paths of all its assets.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.paths.iter().map(String::as_str)
+        self.assets.keys().map(String::as_str)
+    }
+
+    /// All its assets.
+    pub fn assets(&self) -> impl Iterator<Item = &ManifestAsset> {
+        self.assets.values()
     }
 
     #[cfg(test)]
     pub(crate) fn for_tests(release: &str, paths: &[&str]) -> Self {
-        Self { release: release.to_owned(), paths: paths.iter().map(|path| (*path).to_owned()).collect() }
+        let asset = |path: &&str| {
+            let path = (*path).to_owned();
+            (
+                path.clone(),
+                ManifestAsset { name: path.clone(), path, sha256: String::new(), size: 0, content_type: None },
+            )
+        };
+        Self { release: release.to_owned(), assets: paths.iter().map(asset).collect(), names: HashMap::new() }
+    }
+}
+
+impl ManifestAsset {
+    fn check(&self) -> Result<(), ManifestError> {
+        let path = || self.path.clone();
+        match asset_url::parse(&self.path) {
+            None => return Err(ManifestError::OutsideAssets(path())),
+            Some(AssetUrl::Stable) => return Err(ManifestError::Fingerprint(path())),
+            Some(AssetUrl::Fingerprinted) => {}
+        }
+        let hexadecimal = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+        let whole = self.sha256.len() == 64 && self.sha256.bytes().all(hexadecimal);
+        if !whole || asset_url::fingerprint(&self.path) != Some(&self.sha256[..16]) {
+            return Err(ManifestError::Fingerprint(path()));
+        }
+        let promised = self.content_type.clone().unwrap_or_default();
+        match content_type::of(&self.path) {
+            Some(known) if promised.is_empty() || content_type::is_same(known, &promised) => Ok(()),
+            _ => Err(ManifestError::Type { path: path(), promised }),
+        }
     }
 }
 
@@ -92,22 +166,50 @@ impl Manifest {
 mod tests {
     use super::*;
 
+    const SHA256: &str = "5d1f0c3a9b7e24685d1f0c3a9b7e24685d1f0c3a9b7e24685d1f0c3a9b7e2468";
+
+    fn with_asset(asset: &str) -> Result<Manifest, String> {
+        let body = format!(r#"{{"page":"front","release":"1.0","more":1,"assets":[{asset}]}}"#);
+        Manifest::parse(body.as_bytes(), "front").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_manifest_maps_names_to_paths() {
+        let asset =
+            format!(r#"{{"name":"a.css","path":"/assets/a-5d1f0c3a9b7e2468.css","sha256":"{SHA256}","size":3}}"#);
+        let manifest = with_asset(&asset).unwrap();
+        assert_eq!(manifest.release, "1.0");
+        assert!(manifest.has("/assets/a-5d1f0c3a9b7e2468.css"));
+        assert_eq!(manifest.fingerprinted("/assets/a.css"), Some("/assets/a-5d1f0c3a9b7e2468.css"));
+        assert_eq!(manifest.fingerprinted("/assets/b.css"), None);
+        assert!(with_asset(&format!("{asset},{asset}")).unwrap_err().contains("`a.css` twice"));
+    }
+
     #[test]
     fn only_a_manifest_of_the_page_that_was_asked_is_taken() {
-        let good =
-            br#"{"page":"front","release":"1.0","more":1,"assets":[{"name":"a","path":"/assets/a-0.css","size":3}]}"#;
-        let manifest = Manifest::parse(good, "front").unwrap();
-        assert_eq!(manifest.release, "1.0");
-        assert!(manifest.has("/assets/a-0.css"));
         for (body, says) in [
-            (&good[..], "of page `front`"),
+            (&br#"{"page":"front","release":"1"}"#[..], "of page `front`"),
             (br#"<!doctype html>"#, "malformed"),
             (br#"{"page":"checkout"}"#, "malformed"),
             (br#"{"page":"checkout","release":""}"#, "no release"),
             (br#"{"page":"checkout","release":"1\n2"}"#, "no release"),
-            (br#"{"page":"checkout","release":"1","assets":[{"path":"/x.css"}]}"#, "`/x.css` is not under /assets/"),
         ] {
             let error = Manifest::parse(body, "checkout").unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_asset_that_is_not_what_it_says_is_refused() {
+        for (path, kind, says) in [
+            ("/x-5d1f0c3a9b7e2468.css", "text/css", "not under /assets/"),
+            ("/assets/x.css", "text/css", "fingerprint"),
+            ("/assets/x-0000000000000000.css", "text/css", "fingerprint"),
+            ("/assets/x-5d1f0c3a9b7e2468.css", "text/javascript", "promises the type `text/javascript`"),
+            ("/assets/x-5d1f0c3a9b7e2468.html", "text/html", "promises the type `text/html`"),
+        ] {
+            let asset = format!(r#"{{"name":"x","path":"{path}","sha256":"{SHA256}","size":3,"type":"{kind}"}}"#);
+            let error = with_asset(&asset).unwrap_err();
             assert!(error.contains(says), "{error}");
         }
     }

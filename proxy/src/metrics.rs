@@ -1,6 +1,7 @@
 //! The counters that `/metrics` shows, in Prometheus text.
 
 use crate::fleet::Fleet;
+use crate::vault::Vault;
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// All counters of one proxy; cheap to clone.
@@ -21,6 +22,7 @@ pub struct Metrics {
     pub proxy_errors: IntCounterVec,
     in_flight: IntGaugeVec,
     healthy: IntGaugeVec,
+    vault: IntGaugeVec,
 }
 
 impl Metrics {
@@ -35,8 +37,8 @@ impl Metrics {
             registry.register(Box::new(counter.clone()))?;
             prometheus::Result::Ok(counter)
         };
-        let gauge = |name: &str, help: &str| {
-            let gauge = IntGaugeVec::new(Opts::new(name, help), &["page", "instance"])?;
+        let gauge = |name: &str, help: &str, labels: &[&str]| {
+            let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
             registry.register(Box::new(gauge.clone()))?;
             prometheus::Result::Ok(gauge)
         };
@@ -51,8 +53,17 @@ impl Metrics {
             refused_heads: counter("pagefleet_refused_heads_total", "Request heads refused", &["reason"])?,
             retries: counter("pagefleet_retries_total", "Attempts repeated", &["page"])?,
             proxy_errors: counter("pagefleet_proxy_errors_total", "Answers made by the proxy", &["error"])?,
-            in_flight: gauge("pagefleet_instance_in_flight", "Requests that an instance is answering")?,
-            healthy: gauge("pagefleet_instance_healthy", "1 when the instance gets traffic")?,
+            in_flight: gauge(
+                "pagefleet_instance_in_flight",
+                "Requests that an instance is answering",
+                &["page", "instance"],
+            )?,
+            healthy: gauge("pagefleet_instance_healthy", "1 when the instance gets traffic", &["page", "instance"])?,
+            vault: gauge(
+                "pagefleet_vault",
+                "Assets, their bytes, bytes in memory, and whether the disk works",
+                &["what"],
+            )?,
             duration,
             registry,
         })
@@ -62,12 +73,22 @@ impl Metrics {
     ///
     /// # Errors
     /// When a metric can't be encoded.
-    pub fn render(&self, fleet: &Fleet) -> prometheus::Result<Vec<u8>> {
+    pub fn render(&self, fleet: &Fleet, vault: Option<&Vault>) -> prometheus::Result<Vec<u8>> {
         for instance in fleet.instances() {
             let address = instance.address.to_string();
             let labels = [fleet.page(instance.page).file.page.as_str(), address.as_str()];
             self.in_flight.with_label_values(&labels).set(i64::try_from(instance.in_flight()).unwrap_or(i64::MAX));
             self.healthy.with_label_values(&labels).set(i64::from(instance.state() == crate::fleet::State::Healthy));
+        }
+        if let Some(vault) = vault.map(Vault::status) {
+            for (what, value) in [
+                ("assets", vault.assets as u64),
+                ("bytes", vault.bytes),
+                ("memory_bytes", vault.memory_bytes),
+                ("disk_works", u64::from(vault.disk_works)),
+            ] {
+                self.vault.with_label_values(&[what]).set(i64::try_from(value).unwrap_or(i64::MAX));
+            }
         }
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;

@@ -2,7 +2,8 @@
 //! the proxy may set are the proxy's.
 
 use crate::asset_url::AssetUrl;
-use http::{HeaderName, StatusCode, Uri, header};
+use http::{HeaderName, StatusCode, Version, header};
+use pingora_core::{Error, ErrorType};
 use pingora_http::ResponseHeader;
 use std::net::SocketAddr;
 
@@ -13,6 +14,22 @@ const OURS: [&str; 5] = ["x-page", "x-release", "x-route-reason", "x-proxy-error
 const NOT_FORWARDED: [&str; 6] =
     ["keep-alive", "proxy-connection", "proxy-authenticate", "server", "x-powered-by", "via"];
 
+/// Refuses a response whose end two readers could see in two places, or that switches protocols unasked.
+///
+/// # Errors
+/// An upstream error, which becomes a 502.
+pub fn check(response: &ResponseHeader, upgrade_was_asked: bool) -> pingora_core::Result<()> {
+    let wrong = |what: &'static str| Err(Error::explain(ErrorType::InvalidHTTPHeader, what).into_up());
+    if response.status == StatusCode::SWITCHING_PROTOCOLS && !upgrade_was_asked {
+        return wrong("101 that nobody asked for (RFC 9110 section 15.2.2)");
+    }
+    let codings: Vec<_> = response.headers.get_all(header::TRANSFER_ENCODING).iter().collect();
+    if codings.iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) || codings.len() > 1 {
+        return wrong("transfer coding other than chunked (RFC 9112 section 6.1)");
+    }
+    Ok(())
+}
+
 /// Removes what is not for the client, and rewrites what names the instance.
 ///
 /// # Errors
@@ -21,16 +38,21 @@ pub fn clean(response: &mut ResponseHeader, instance: SocketAddr, host: &str) ->
     for name in OURS.into_iter().chain(NOT_FORWARDED) {
         response.remove_header(name);
     }
+    // The version is that of this hop, not the page's (RFC 9110 section 2.5).
+    response.set_version(Version::HTTP_11);
     if response.status != StatusCode::SWITCHING_PROTOCOLS {
         for name in nominated(response) {
             response.remove_header(&name);
         }
+        response.remove_header(&header::UPGRADE);
     }
-    for name in [header::LOCATION, header::CONTENT_LOCATION, header::REFRESH] {
-        let written = response.headers.get(&name).and_then(|value| value.to_str().ok());
-        if let Some(public) = written.and_then(|written| without_instance(written, instance)) {
-            response.insert_header(name, public)?;
-        }
+    if response.status == StatusCode::NO_CONTENT || response.status.is_informational() {
+        response.remove_header(&header::CONTENT_LENGTH);
+        response.remove_header(&header::TRANSFER_ENCODING);
+    }
+    collapse_length(response)?;
+    for name in [header::LOCATION, header::CONTENT_LOCATION, header::REFRESH, header::LINK] {
+        rewrite_urls(response, &name, instance)?;
     }
     let cookies: Vec<_> = response.headers.get_all(header::SET_COOKIE).iter().cloned().collect();
     if cookies.iter().any(|cookie| cookie.as_bytes().to_ascii_lowercase().windows(6).any(|part| part == b"domain")) {
@@ -50,12 +72,11 @@ pub fn clean(response: &mut ResponseHeader, instance: SocketAddr, host: &str) ->
 /// # Errors
 /// When a header can't be inserted, which these constants never cause.
 pub fn set_asset_headers(response: &mut ResponseHeader, url: AssetUrl) -> pingora_core::Result<()> {
-    let good = response.status.is_success() || response.status == StatusCode::NOT_MODIFIED;
-    let cache_control = match url {
-        _ if !good => "no-store",
-        AssetUrl::Fingerprinted => "public, max-age=31536000, immutable",
-        AssetUrl::Stable => "private, no-cache",
-    };
+    let is_html =
+        response.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    // HTML in place of an asset is an error, whatever status it has.
+    let good = !is_html && (response.status.is_success() || response.status == StatusCode::NOT_MODIFIED);
+    let cache_control = if good { url.cache_control() } else { "no-store" };
     response.insert_header(header::CACHE_CONTROL, cache_control)?;
     response.insert_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")?;
     if good {
@@ -77,23 +98,67 @@ fn nominated(response: &ResponseHeader) -> Vec<HeaderName> {
         .collect()
 }
 
-/// A URL that names the instance, as one on our own origin; `None` when it names something else. A `Refresh` value has
-/// its URL behind `url=`.
-fn without_instance(written: &str, instance: SocketAddr) -> Option<String> {
-    let (before, url) = match written.to_ascii_lowercase().find("url=") {
-        Some(at) if written.starts_with(|first: char| first.is_ascii_digit()) => written.split_at(at + 4),
-        _ => ("", written),
+/// Several equal lengths become one (RFC 9110 section 8.6); pingora refuses those that differ.
+fn collapse_length(response: &mut ResponseHeader) -> pingora_core::Result<()> {
+    let lengths: Vec<_> = response.headers.get_all(header::CONTENT_LENGTH).iter().collect();
+    let one = match lengths.as_slice() {
+        [] => return Ok(()),
+        [only] if !only.as_bytes().contains(&b',') => return Ok(()),
+        [first, ..] => {
+            String::from_utf8_lossy(first.as_bytes()).split(',').next().unwrap_or_default().trim().to_owned()
+        }
     };
-    let absolute = if url.starts_with("//") { format!("http:{url}") } else { url.to_owned() };
-    let parsed: Uri = absolute.parse().ok()?;
-    let authority = parsed.authority()?;
-    let same_host =
-        authority.host().trim_matches(['[', ']']) == instance.ip().to_string() || authority.host() == "localhost";
-    (same_host && authority.port_u16() == Some(instance.port())).then(|| {
-        let path = parsed.path_and_query().map_or("/", |path| path.as_str());
-        let fragment = url.split_once('#').map_or(String::new(), |(_, fragment)| format!("#{fragment}"));
-        format!("{before}{path}{fragment}")
-    })
+    response.remove_header(&header::CONTENT_LENGTH);
+    response.insert_header(header::CONTENT_LENGTH, one)?;
+    Ok(())
+}
+
+fn rewrite_urls(response: &mut ResponseHeader, name: &HeaderName, instance: SocketAddr) -> pingora_core::Result<()> {
+    let written: Vec<_> = response.headers.get_all(name).iter().map(|value| value.as_bytes().to_vec()).collect();
+    let public: Vec<_> = written.iter().map(|value| without_instance(value, instance)).collect();
+    if written == public {
+        return Ok(());
+    }
+    response.remove_header(name);
+    for value in public {
+        response.append_header(name.clone(), value)?;
+    }
+    Ok(())
+}
+
+/// A value in which every URL that names the instance is one on our own origin. On bytes: a page may write what no URL
+/// parser takes, and the instance is to be hidden all the same.
+fn without_instance(value: &[u8], instance: SocketAddr) -> Vec<u8> {
+    let authorities = [instance.to_string(), format!("localhost:{}", instance.port())];
+    let prefixes: Vec<_> = authorities
+        .iter()
+        .flat_map(|authority| ["http:", "https:", ""].map(|scheme| format!("{scheme}//{authority}")))
+        .collect();
+    let mut public = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(first) = rest.first() {
+        // A URL begins where the value does, or behind what no URL has inside.
+        let starts = public.last().is_none_or(|before| matches!(before, b'<' | b'=' | b' ' | b'"' | b'\''));
+        let named = prefixes.iter().find(|prefix| {
+            let here = rest.get(..prefix.len()).is_some_and(|part| part.eq_ignore_ascii_case(prefix.as_bytes()));
+            here && !rest.get(prefix.len()).is_some_and(u8::is_ascii_digit)
+        });
+        match named.filter(|_| starts) {
+            Some(prefix) => {
+                rest = &rest[prefix.len()..];
+                // One slash: two would name another host.
+                while rest.first() == Some(&b'/') {
+                    rest = &rest[1..];
+                }
+                public.push(b'/');
+            }
+            None => {
+                public.push(*first);
+                rest = &rest[1..];
+            }
+        }
+    }
+    public
 }
 
 /// A cookie without a `Domain` that the visitor's host is not part of; browsers would drop it, and it may name a host
@@ -135,6 +200,11 @@ mod tests {
             ("http://127.0.0.1:4101/checkout?a=1#b", "/checkout?a=1#b"),
             ("//localhost:4101/x", "/x"),
             ("http://127.0.0.1:4101", "/"),
+            ("HTTP://127.0.0.1:4101?x=1", "/?x=1"),
+            ("http://127.0.0.1:4101//evil.example/x", "/evil.example/x"),
+            ("http://127.0.0.1:4101/a b|c", "/a b|c"),
+            ("http://127.0.0.1:41011/x", "http://127.0.0.1:41011/x"),
+            ("https://pay.example/?back=/x//127.0.0.1:4101", "https://pay.example/?back=/x//127.0.0.1:4101"),
             ("http://127.0.0.1:9/x", "http://127.0.0.1:9/x"),
             ("https://pay.example/x", "https://pay.example/x"),
             ("/checkout", "/checkout"),
@@ -142,6 +212,10 @@ mod tests {
         ] {
             assert_eq!(cleaned(&[("location", written)]).headers["location"], public);
         }
+        assert_eq!(
+            cleaned(&[("link", "<http://127.0.0.1:4101/a.css>; rel=preload")]).headers["link"],
+            "</a.css>; rel=preload"
+        );
         assert_eq!(cleaned(&[("refresh", "5; url=http://127.0.0.1:4101/x")]).headers["refresh"], "5; url=/x");
     }
 
@@ -181,6 +255,29 @@ mod tests {
             assert!(!response.headers.contains_key(name), "{name}");
         }
         assert_eq!(response.headers["x-end"], "2");
+    }
+
+    #[test]
+    fn framing_that_is_ambiguous_is_refused_or_made_plain() {
+        let framed = |status: u16, fields: &[(&'static str, &str)]| {
+            let mut response = ResponseHeader::build(status, None).unwrap();
+            for (name, value) in fields {
+                response.append_header(*name, *value).unwrap();
+            }
+            response
+        };
+        assert!(check(&framed(101, &[]), false).is_err() && check(&framed(101, &[]), true).is_ok());
+        assert!(check(&framed(200, &[("transfer-encoding", "identity")]), false).is_err());
+        assert!(check(&framed(200, &[("transfer-encoding", "Chunked")]), false).is_ok());
+        assert_eq!(
+            cleaned(&[("content-length", "2"), ("content-length", "2")])
+                .headers
+                .get_all("content-length")
+                .iter()
+                .count(),
+            1
+        );
+        assert_eq!(cleaned(&[("content-length", "2, 2")]).headers["content-length"], "2");
     }
 
     #[test]

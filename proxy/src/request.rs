@@ -26,6 +26,8 @@ pub struct Request {
     pub proxy_error: Option<&'static str>,
     /// The instance that is answering, counted while it does.
     pub in_flight: Option<InFlight>,
+    /// The release that answers, when the vault does.
+    pub release: Option<String>,
     /// Its path in normal form.
     pub path: String,
     /// The address of the connection's other end.
@@ -48,6 +50,7 @@ impl Request {
             asset: None,
             proxy_error: None,
             in_flight: None,
+            release: None,
             path: String::new(),
             peer: None,
             trusted: false,
@@ -55,9 +58,9 @@ impl Request {
         }
     }
 
-    /// The instance's release, when known.
+    /// The release that answers, when known.
     pub fn release(&self) -> Option<String> {
-        self.in_flight.as_ref().and_then(|in_flight| in_flight.instance().release())
+        self.release.clone().or_else(|| self.in_flight.as_ref()?.instance().release())
     }
 }
 

@@ -142,10 +142,11 @@ impl Worker {
     }
 
     fn guard(&self) -> GuardSettings {
-        let (limits, timeout) = (self.gateway.config.limits, self.gateway.config.timeouts.head);
+        let (limits, timeouts) = (self.gateway.config.limits, self.gateway.config.timeouts);
         let (metrics, pages) = (self.gateway.metrics.clone(), Arc::clone(&self.gateway.error_pages));
         GuardSettings {
-            timeout,
+            timeout: timeouts.head,
+            idle: timeouts.idle,
             limits: HeadLimits {
                 head_bytes: limits.head_bytes,
                 target_bytes: limits.target_bytes,

@@ -6,7 +6,7 @@ use crate::harness::{Setup, Stub, header};
 async fn one_bundle_url_reaches_the_page_in_its_referer() {
     let frontpage = Stub::start("frontpage", &["--asset", "site.css=a{color:red}"]).await;
     let checkout = Stub::start("checkout", &["--asset", "site.css=a{color:blue}"]).await;
-    let proxy = Setup::new().stub(&frontpage).stub(&checkout).start().await;
+    let proxy = Setup::new().stub(&frontpage).stub(&checkout).setting("vault = \"off\"").start().await;
     for (referer, stub, bytes) in [
         ("/", &frontpage, "a{color:red}"),
         ("/checkout", &checkout, "a{color:blue}"),

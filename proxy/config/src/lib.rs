@@ -10,5 +10,5 @@ mod route;
 
 pub use error::{ConfigError, Location};
 pub use page_file::{PageFile, PagesFolder, read_pages};
-pub use proxy_file::{Health, Limits, ProxyFile, Timeouts};
+pub use proxy_file::{Health, Limits, ProxyFile, Timeouts, VaultLimits, VaultPlace};
 pub use route::{RESERVED_PREFIXES, Route, RouteError};

@@ -31,6 +31,12 @@ pub struct ProxyFile {
     /// Whether responses carry `x-page`, `x-release` and `x-route-reason`. Default false.
     #[serde(default)]
     pub debug_headers: bool,
+    /// The vault's folder, or `"off"`: then every bundle request goes to the page that is showing. Default `vault`.
+    #[serde(default = "default_vault")]
+    pub vault: VaultPlace,
+    /// How much the vault holds, and how long.
+    #[serde(default)]
+    pub vault_limits: VaultLimits,
     /// Threads that serve visitors. Default: one for each core.
     #[serde(default)]
     pub threads: Option<usize>,
@@ -64,9 +70,13 @@ pub struct Timeouts {
     /// To connect to an instance. Default 1 s.
     #[serde(with = "humantime_serde")]
     pub connect: Duration,
-    /// Between two reads of an instance's response, the wait for its first byte included. Default 60 s.
+    /// Between two reads of an instance's response, the wait for its first byte included: a stream of events needs a
+    /// heartbeat more often than this. Default 60 s.
     #[serde(with = "humantime_serde")]
     pub upstream: Duration,
+    /// How long a WebSocket may be silent on either side. Default 1 h.
+    #[serde(with = "humantime_serde")]
+    pub websocket: Duration,
     /// How long a shutdown waits for requests in flight. Default 30 s.
     #[serde(with = "humantime_serde")]
     pub drain: Duration,
@@ -81,6 +91,7 @@ impl Default for Timeouts {
             write: Duration::from_secs(30),
             connect: Duration::from_secs(1),
             upstream: Duration::from_secs(60),
+            websocket: Duration::from_secs(3600),
             drain: Duration::from_secs(30),
         }
     }
@@ -111,6 +122,50 @@ impl Default for Limits {
             connections: 20_000,
             upstream_idle: 256,
         }
+    }
+}
+
+/// Where the assets of admitted releases are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub enum VaultPlace {
+    /// Nowhere: pages are asked for every asset.
+    Off,
+    /// In this folder.
+    Folder(PathBuf),
+}
+
+impl From<String> for VaultPlace {
+    fn from(written: String) -> Self {
+        if written == "off" { Self::Off } else { Self::Folder(written.into()) }
+    }
+}
+
+fn default_vault() -> VaultPlace {
+    VaultPlace::Folder("vault".into())
+}
+
+/// How much the vault holds, and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VaultLimits {
+    /// Bytes of one asset. Default 16 MiB.
+    pub asset_bytes: u64,
+    /// Bytes of all assets of one release. Default 256 MiB.
+    pub page_bytes: u64,
+    /// Bytes of all assets, as pages sent them, on disk. Default 2 GiB.
+    pub total_bytes: u64,
+    /// Bytes of assets in memory, in all encodings. Default 256 MiB.
+    pub memory_bytes: u64,
+    /// How long an asset is kept after the last live release that had it. Default 7 days.
+    #[serde(with = "humantime_serde")]
+    pub keep: Duration,
+}
+
+impl Default for VaultLimits {
+    fn default() -> Self {
+        let (asset_bytes, page_bytes, memory_bytes) = (16 << 20, 256 << 20, 256 << 20);
+        Self { asset_bytes, page_bytes, total_bytes: 2 << 30, memory_bytes, keep: Duration::from_secs(7 * 24 * 3600) }
     }
 }
 
@@ -165,12 +220,18 @@ impl ProxyFile {
         if written.limits.head_bytes < 1024 || written.limits.target_bytes < 256 || written.limits.connections == 0 {
             return wrong("limits.head_bytes", "head_bytes from 1024, target_bytes from 256, connections from 1");
         }
+        if written.limits.header_fields > 255 {
+            return wrong("limits.header_fields", "at most 255");
+        }
         for host in &mut written.public_hosts {
             host.make_ascii_lowercase();
         }
         let base = file.parent().unwrap_or(Path::new(""));
         written.pages = base.join(&written.pages);
         written.error_pages = written.error_pages.map(|folder| base.join(folder));
+        if let VaultPlace::Folder(folder) = &mut written.vault {
+            *folder = base.join(&*folder);
+        }
         if !written.pages.is_dir() {
             return wrong("pages", &format!("`{}` is no folder", written.pages.display()));
         }
