@@ -38,8 +38,8 @@ impl Programs {
 
 /// Builds every program of the workspace; cargo's progress goes to the terminal.
 pub(crate) async fn build_workspace(root: &Path, release: bool) -> Result<Programs, Error> {
-    let mut command = cargo(root);
-    command.args(["build", "--workspace", "--bins"]);
+    let mut command = cargo(root, "build");
+    command.args(["--workspace", "--bins"]);
     if release {
         command.arg("--release");
     }
@@ -49,16 +49,16 @@ pub(crate) async fn build_workspace(root: &Path, release: bool) -> Result<Progra
 
 /// Builds one page's program. What cargo says goes to the terminal and, if the build fails, is the inner error.
 pub(crate) async fn build_page(root: &Path, page: &str) -> Result<Result<PathBuf, String>, Error> {
-    let mut command = cargo(root);
+    let mut command = cargo(root, "build");
     let colour = if crate::progress::has_colours() { "always" } else { "never" };
-    command.args(["build", "--package", page, "--bins", "--color", colour]);
+    command.args(["--package", page, "--bins", "--color", colour]);
     let built = run(command, Stdio::piped()).await?;
     if built.status.success() { built.programs.named(page).map(Ok) } else { Ok(Err(built.said)) }
 }
 
 /// Cargo, in the workspace, as if called from a shell: `cargo run` leaves the variables of the package it runs behind,
-/// and build scripts that watch those would run again at each change of caller.
-pub(crate) fn cargo(root: &Path) -> Command {
+/// and build scripts that watch those would run again at each change of caller. What is built is what the lock file says.
+pub(crate) fn cargo(root: &Path, verb: &str) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {
         let of_a_package = ["CARGO_PKG_", "CARGO_MANIFEST_"]
@@ -68,7 +68,7 @@ pub(crate) fn cargo(root: &Path) -> Command {
             command.env_remove(name);
         }
     }
-    command.current_dir(root).stdin(Stdio::null());
+    command.args([verb, "--locked"]).current_dir(root).stdin(Stdio::null());
     command
 }
 
@@ -145,6 +145,14 @@ mod tests {
         assert_eq!(programs.folder().unwrap(), Path::new("/t/debug"));
         assert_eq!(programs.count(), 1);
         assert!(programs.named("page-kit").is_err());
+    }
+
+    #[test]
+    fn cargo_never_changes_the_lock_file() {
+        for verb in ["build", "test"] {
+            let command = cargo(Path::new("/shop"), verb);
+            assert_eq!(command.as_std().get_args().collect::<Vec<_>>(), [verb, "--locked"]);
+        }
     }
 
     #[tokio::test]

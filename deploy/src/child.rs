@@ -1,5 +1,8 @@
 //! One child: a process, what it prints, and how it is asked to end.
 
+use crate::error::Error;
+use crate::folder::Folder;
+use crate::leftovers::RunFile;
 use crate::output::{Listening, Output, Sink};
 use crate::process::Process;
 use rustix::process::Signal;
@@ -14,6 +17,8 @@ use tokio::process::Command;
 pub(crate) struct Child {
     process: Process,
     output: Output,
+    /// Goes after the process.
+    run_file: Option<RunFile>,
 }
 
 /// How a child that was asked to end did so.
@@ -32,7 +37,13 @@ impl Child {
         let mut process = Process::spawn(command)?;
         let stdout = process.stdout().expect("stdout is piped");
         let stderr = process.stderr().expect("stderr is piped");
-        Ok(Self { process, output: Output::read(stdout, stderr, sink) })
+        Ok(Self { process, output: Output::read(stdout, stderr, sink), run_file: None })
+    }
+
+    /// Writes its run file under `name`, so that it is found again if this supervisor is killed.
+    pub(crate) fn recorded(mut self, folder: &Folder, name: &str) -> Result<Self, Error> {
+        self.run_file = Some(RunFile::write(folder, name, self.pid())?);
+        Ok(self)
     }
 
     /// Its process id.

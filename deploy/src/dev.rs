@@ -3,24 +3,27 @@
 
 mod answers;
 mod forward;
+mod page_routes;
 mod rebuild;
 mod reload;
-mod territory;
 mod watcher;
 
 use crate::error::Error;
-use crate::layout::Layout;
+use crate::folder::Folder;
+use crate::layout::{Layout, Page};
 use crate::signals::Signals;
-use crate::{address, preflight, readiness};
+use crate::{address, leftovers, preflight, readiness};
 use clap::Args;
-use rebuild::Workshop;
+use page_routes::PageRoutes;
+use rebuild::Rebuilder;
 use reqwest::Url;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use territory::Territory;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+const LISTEN: &str = "--listen, PAGEFLEET_LISTEN";
 /// What a page is built from, beside its own folder.
 const SHARED_SOURCES: [&str; 4] = ["pages/kit", "shared-assets", "templates", "services/kit"];
 
@@ -42,30 +45,33 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Error> {
     let mut signals = Signals::catch()?;
     let layout = Layout::find()?;
     let page = layout.page(&options.page)?.clone();
-    let listen = address::try_out(&[(options.listen, "--listen, PAGEFLEET_LISTEN")])?[0];
-    let listener = TcpListener::bind(listen).await.map_err(|source| Error::CannotListen {
-        address: listen,
-        setting: "--listen, PAGEFLEET_LISTEN",
-        source,
-    })?;
-    let own = layout.folder_of(&page);
-    let folders: Vec<_> =
-        std::iter::once(own.clone()).chain(SHARED_SOURCES.map(|name| layout.root.join(name))).collect();
-    let changes = watcher::watch(&folders)?;
-    let territory = Territory::of(&page).map_err(|reason| Error::PageSource { file: own.join("page.toml"), reason })?;
-    let (builds, seen) = watch::channel(rebuild::State::new(territory));
+    let folder = Folder::here()?;
+    folder.create_for_dev()?;
+    let _lock = folder.lock_dev(&page.name)?;
+    let listen = address::try_out(&[(options.listen, LISTEN)])?[0];
+    let cannot_listen = |source| Error::CannotListen { address: listen, setting: LISTEN, source };
+    let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
+    let changes = watcher::watch(&sources(&layout, &page))?;
+    let page_source = || layout.folder_of(&page).join("page.toml");
+    let routes = PageRoutes::of(&page).map_err(|reason| Error::PageSource { file: page_source(), reason })?;
+    signals.interrupt(leftovers::clear(&folder)).await?;
+    preflight::check(preflight::FOR_A_PAGE, &mut signals).await?;
+    let (builds, seen) = watch::channel(rebuild::State::new(routes));
     let client = readiness::client_without_bound()?;
-    let site = forward::routes(forward::Site::new(page.name.clone(), seen, client, options.rest));
-    let workshop = Workshop { root: layout.root, page, site: format!("http://{}", address::reachable(listen)) };
-    let work = async {
-        preflight::check(preflight::FOR_A_PAGE).await?;
-        workshop.work(builds, changes).await
-    };
+    let site = forward::router(forward::Site::new(page.name.clone(), seen, client, options.rest));
+    let own_site = format!("http://{}", address::reachable(listen));
+    let rebuilder = Rebuilder { root: layout.root, folder, page, site: own_site };
     tokio::select! {
-        ended = work => ended.map(|()| ExitCode::SUCCESS),
+        ended = rebuilder.run(builds, changes) => ended.map(|()| ExitCode::SUCCESS),
         ended = async { axum::serve(listener, site).await } => ended.map(|()| ExitCode::SUCCESS).map_err(Error::System),
         () = signals.next() => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// The folders whose change is a change of the page.
+fn sources(layout: &Layout, page: &Page) -> Vec<PathBuf> {
+    let shared = SHARED_SOURCES.map(|name| layout.root.join(name));
+    std::iter::once(layout.folder_of(page)).chain(shared).collect()
 }
 
 fn origin(written: &str) -> Result<Url, String> {

@@ -19,8 +19,14 @@ pub(crate) enum Error {
     MissingTools { missing: String, hint: String },
     #[error("could not install {packages} with apt-get: {reason}")]
     InstallFailed { packages: String, reason: String },
+    #[error("ended by a signal")]
+    Interrupted,
     #[error("a fleet of {} is already {}; stop it first, or start this one in another folder", .folder.display(), told(.site))]
     AlreadyUp { folder: PathBuf, site: Option<String> },
+    #[error("`cargo fleet dev {page}` already runs in {}; stop it first, or start this one in another folder", .folder.display())]
+    AlreadyInDev { page: String, folder: PathBuf },
+    #[error("process {pid}, left by a run that was killed, does not end; once it has, start again ({})", .run_file.display())]
+    LeftoverStays { run_file: PathBuf, pid: i32 },
     #[error("cannot listen on {address}: {} ({setting})", reason(.source))]
     CannotListen { address: SocketAddr, setting: &'static str, source: io::Error },
     #[error("cannot start cargo: {0}")]

@@ -1,13 +1,11 @@
-//! The `.fleet/` folder of the working directory: where everything about a running fleet is, and the lock that says
+//! The `.fleet/` folder of the working directory: where everything about a running fleet is, and the locks that say
 //! whether one is running. Two fleets in two folders don't meet.
 
 use crate::error::Error;
+use crate::log::Log;
 use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-
-/// A log is begun anew when it has more bytes than this at the start of a fleet.
-const LOG_BOUND: u64 = 8 << 20;
 
 /// The folder's paths.
 #[derive(Debug, Clone)]
@@ -15,8 +13,8 @@ pub(crate) struct Folder {
     path: PathBuf,
 }
 
-/// Held for as long as a fleet is up. The system lets go of it however the holder ends; the file itself stays, because
-/// removing it would let two fleets lock two files of one name.
+/// Held for as long as a fleet is up, or a page in `dev`. The system lets go of it however the holder ends; the file itself stays, because
+/// removing it would let two holders lock two files of one name.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
@@ -33,20 +31,34 @@ impl Folder {
         Self { path: parent.join(".fleet") }
     }
 
-    /// Creates the folder and what is always in it.
+    /// Creates the folder and what a fleet has in it.
     pub(crate) fn create(&self) -> Result<(), Error> {
         [self.pages(), self.runs(), self.path.join("logs")].iter().try_for_each(|folder| create(folder))
     }
 
-    /// Takes the lock, or says that a fleet is up.
+    /// Creates the folder and what a page in `dev` has in it.
+    pub(crate) fn create_for_dev(&self) -> Result<(), Error> {
+        create(&self.runs())
+    }
+
+    /// Takes the lock of the fleet, or says that one is up.
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
-        let path = self.path.join("lock");
+        let taken = || Error::AlreadyUp { folder: self.path.clone(), site: crate::state_file::site_of(self) };
+        self.take("lock", taken)
+    }
+
+    /// Takes the lock of one page in `dev`, or says that it is in `dev` already.
+    pub(crate) fn lock_dev(&self, page: &str) -> Result<Lock, Error> {
+        let taken = || Error::AlreadyInDev { page: page.to_owned(), folder: self.path.clone() };
+        self.take(&format!("dev-{page}.lock"), taken)
+    }
+
+    fn take(&self, name: &str, taken: impl FnOnce() -> Error) -> Result<Lock, Error> {
+        let path = self.path.join(name);
         let file = File::options().create(true).append(true).open(&path).map_err(Error::at(&path))?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Lock { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                Err(Error::AlreadyUp { folder: self.path.clone(), site: crate::roster::site_of(self) })
-            }
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(taken()),
             Err(error) => Err(Error::File { path, source: error.into() }),
         }
     }
@@ -66,8 +78,8 @@ impl Folder {
         self.path.join("pages")
     }
 
-    /// The supervisor's control state.
-    pub(crate) fn roster(&self) -> PathBuf {
+    /// The supervisor's state, for other verbs to read.
+    pub(crate) fn state_file(&self) -> PathBuf {
         self.path.join("fleet.json")
     }
 
@@ -91,22 +103,10 @@ impl Folder {
         self.path.join("logs").join(format!("{name}.log"))
     }
 
-    /// Begins the logs anew that have grown over their bound.
-    pub(crate) fn bound_logs(&self) -> Result<(), Error> {
-        let logs = self.path.join("logs");
-        for entry in std::fs::read_dir(&logs).map_err(Error::at(&logs))? {
-            let path = entry.map_err(Error::at(&logs))?.path();
-            if std::fs::metadata(&path).is_ok_and(|log| log.len() > LOG_BOUND) {
-                File::create(&path).map_err(Error::at(&path))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Opens the log of one child to append to it.
-    pub(crate) fn open_log(&self, name: &str) -> Result<File, Error> {
+    /// Opens the log of one child.
+    pub(crate) fn open_log(&self, name: &str) -> Result<Log, Error> {
         let path = self.log(name);
-        File::options().create(true).append(true).open(&path).map_err(Error::at(&path))
+        Log::open(path.clone()).map_err(Error::at(&path))
     }
 }
 
@@ -134,12 +134,27 @@ mod tests {
         let folder = Folder::new(parent.path());
         folder.create().unwrap();
         let first = folder.lock().unwrap();
-        write(&folder.roster(), r#"{"listen":"127.0.0.1:8085","admin":"127.0.0.1:8086","supervisor":1,"children":[]}"#)
-            .unwrap();
+        write(
+            &folder.state_file(),
+            r#"{"listen":"127.0.0.1:8085","admin":"127.0.0.1:8086","supervisor":1,"children":[]}"#,
+        )
+        .unwrap();
         let refused = folder.lock().unwrap_err().to_string();
         assert!(refused.contains("already up at http://127.0.0.1:8085"), "{refused}");
         drop(first);
         folder.lock().unwrap();
+    }
+
+    #[test]
+    fn a_page_is_in_dev_once_in_a_folder_beside_others_and_beside_a_fleet() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = Folder::new(parent.path());
+        folder.create().unwrap();
+        let _fleet = folder.lock().unwrap();
+        let _checkout = folder.lock_dev("checkout").unwrap();
+        let _frontpage = folder.lock_dev("frontpage").unwrap();
+        let refused = folder.lock_dev("checkout").unwrap_err().to_string();
+        assert!(refused.contains("`cargo fleet dev checkout` already runs in"), "{refused}");
     }
 
     #[test]
@@ -150,17 +165,5 @@ mod tests {
         write(&file, "a = 2\n").unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "a = 2\n");
         assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn only_a_log_over_its_bound_is_begun_anew() {
-        let parent = tempfile::tempdir().unwrap();
-        let folder = Folder::new(parent.path());
-        folder.create().unwrap();
-        folder.open_log("catalog").unwrap().set_len(LOG_BOUND + 1).unwrap();
-        folder.open_log("orders").unwrap().set_len(7).unwrap();
-        folder.bound_logs().unwrap();
-        assert_eq!(std::fs::metadata(folder.log("catalog")).unwrap().len(), 0);
-        assert_eq!(std::fs::metadata(folder.log("orders")).unwrap().len(), 7);
     }
 }

@@ -26,11 +26,28 @@ pub(crate) struct Layout {
     pub(crate) services: Vec<String>,
 }
 
-/// What of `page.toml` concerns us; the shell's build reads the rest.
+/// All that `page.toml` may say: a key that nobody reads is a mistake.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct PageSource {
     page: String,
     routes: Vec<String>,
+    #[serde(rename = "navigation")]
+    _navigation: Option<Navigation>,
+}
+
+/// The page's entry in the navigation, for the shell's build.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Navigation {
+    #[serde(rename = "label")]
+    _label: String,
+    #[serde(rename = "path")]
+    _path: String,
+    #[serde(rename = "order")]
+    _order: i64,
+    #[serde(rename = "shows")]
+    _shows: Option<String>,
 }
 
 impl Layout {
@@ -141,7 +158,7 @@ mod tests {
     }
 
     const CHECKOUT: &str = "page = \"checkout\"\nroutes = [\"/checkout/{*rest}\", \"/checkout\"]\n\n\
-        [navigation]\nlabel = \"Basket\"\n";
+        [navigation]\nlabel = \"Basket\"\npath = \"/checkout\"\norder = 90\nshows = \"basket\"\n";
 
     #[test]
     fn pages_and_services_are_the_folders_that_have_one() {
@@ -178,6 +195,10 @@ mod tests {
             ("page = \"basket\"\nroutes = [\"/\"]\n", "page `basket` must be in a folder of that name"),
             ("page = \"checkout\"\nroutes = [\"checkout\"]\n", "route `checkout` does not start with `/`"),
             ("page = \"checkout\"\n", "missing field `routes`"),
+            (&CHECKOUT.replace("routes", "route"), "unknown field `route`"),
+            (&CHECKOUT.replace("order", "rank"), "unknown field `rank`"),
+            (&CHECKOUT.replace("[navigation]", "[nav]"), "unknown field `nav`"),
+            (&CHECKOUT.replace("label = \"Basket\"\n", ""), "missing field `label`"),
         ] {
             let root = workspace(&[("pages/checkout/page.toml", text)]);
             let error = Layout::read(root.path()).unwrap_err().to_string();

@@ -1,10 +1,14 @@
-//! Children of a supervisor that was killed. Each living child has a run file; at the next start, what still runs under
-//! the same pid *and* start time is ended. A pid alone proves nothing: the system gives it to others.
+//! Children whose supervisor was killed, an `up` or a `dev`. Each living child has a run file that names it and its
+//! supervisor; at the next start in the same folder, what still runs without its supervisor is ended. Children of one that
+//! lives are not touched.
 
 use crate::error::Error;
 use crate::folder::{self, Folder};
+use crate::identity::Identity;
+use crate::progress;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -15,61 +19,107 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// What a run file says of a child.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Record {
-    /// Its process id.
-    pub(crate) pid: i32,
-    /// When it was started, in clock ticks since boot; absent where the system doesn't tell.
-    pub(crate) start_time: Option<u64>,
+struct Record {
+    #[serde(flatten)]
+    process: Identity,
     /// Its process group.
-    pub(crate) group: i32,
+    group: i32,
+    /// Who started it, and ends it while alive.
+    supervisor: Identity,
 }
 
 /// The run file of a living child; removed when this is dropped, which a killed supervisor does not do.
 #[derive(Debug)]
 pub(crate) struct RunFile {
     path: PathBuf,
+    record: Record,
 }
 
 impl RunFile {
-    /// Records a child that leads its own group.
+    /// Records a child of ours that leads its own group.
     pub(crate) fn write(folder: &Folder, name: &str, pid: i32) -> Result<Self, Error> {
-        let record = Record { pid, start_time: start_time(pid), group: pid };
+        Self::record(folder, name, Record { process: Identity::of(pid), group: pid, supervisor: Identity::own() })
+    }
+
+    fn record(folder: &Folder, name: &str, record: Record) -> Result<Self, Error> {
         let path = folder.run_file(name);
         folder::write(&path, &serde_json::to_string(&record).expect("numbers can be written as JSON"))?;
-        Ok(Self { path })
+        Ok(Self { path, record })
     }
 }
 
 impl Drop for RunFile {
     fn drop(&mut self) {
-        // One that stays names a process that has ended, which the next start finds out.
-        let _ = std::fs::remove_file(&self.path);
+        remove(&self.path, &self.record);
     }
 }
 
-/// Ends all leftovers and removes their run files; says how many there were. Only for the holder of the folder's lock.
-pub(crate) async fn end(folder: &Folder) -> Result<usize, Error> {
-    let mut leftovers = Vec::new();
-    for path in run_files(&folder.runs())? {
-        let record = std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<Record>(&text).ok());
-        leftovers.extend(record.filter(is_alive));
-        std::fs::remove_file(&path).map_err(Error::at(&path))?;
+/// A child without supervisor, by its run file.
+#[derive(Debug)]
+struct Leftover {
+    run_file: PathBuf,
+    record: Record,
+}
+
+/// Ends all leftovers of a folder, and tells if there were any.
+pub(crate) async fn clear(folder: &Folder) -> Result<(), Error> {
+    match end(folder).await? {
+        0 => {}
+        count => progress::step("leftovers", format_args!("{count} of a run that was killed, ended")),
     }
+    Ok(())
+}
+
+/// Ends all leftovers and says how many there were. A run file goes when its process has, so that a clean-up
+/// that is cut short is continued by the next one.
+async fn end(folder: &Folder) -> Result<usize, Error> {
+    let mut left = find(&folder.runs())?;
+    let count = left.len();
     for signal in [Signal::TERM, Signal::KILL] {
-        let deadline = Instant::now() + BOUND;
-        for leftover in leftovers.iter().filter(|leftover| is_alive(leftover)) {
-            send(leftover.group, signal);
-        }
-        while leftovers.iter().any(is_alive) && Instant::now() < deadline {
-            sleep(POLL).await;
-        }
+        left.iter().for_each(|leftover| send(leftover.record.group, signal));
+        left = still_there(left, Instant::now() + BOUND).await;
     }
-    Ok(leftovers.len())
+    match left.into_iter().next() {
+        Some(stuck) => Err(Error::LeftoverStays { run_file: stuck.run_file, pid: stuck.record.process.pid }),
+        None => Ok(count),
+    }
 }
 
-fn run_files(runs: &Path) -> Result<Vec<PathBuf>, Error> {
-    let entries = std::fs::read_dir(runs).map_err(Error::at(runs))?;
-    entries.map(|entry| entry.map(|entry| entry.path()).map_err(Error::at(runs))).collect()
+/// The leftovers of a folder; run files of processes that are gone are removed on the way.
+fn find(runs: &Path) -> Result<Vec<Leftover>, Error> {
+    let mut left = Vec::new();
+    for entry in std::fs::read_dir(runs).map_err(Error::at(runs))? {
+        let run_file = entry.map_err(Error::at(runs))?.path();
+        // What does not end so is a file that is being written.
+        if run_file.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        match read(&run_file) {
+            Some(record) if record.supervisor.is_alive() => {}
+            Some(record) if record.process.is_alive() => left.push(Leftover { run_file, record }),
+            Some(record) => remove(&run_file, &record),
+            None => std::fs::remove_file(&run_file).or_else(gone_is_fine).map_err(Error::at(&run_file))?,
+        }
+    }
+    Ok(left)
+}
+
+/// Waits until all have ended or `deadline`, and returns those that have not.
+async fn still_there(mut left: Vec<Leftover>, deadline: Instant) -> Vec<Leftover> {
+    loop {
+        let (alive, ended): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|leftover| leftover.record.process.is_alive());
+        for leftover in ended {
+            // What it left of its group would keep its port.
+            send(leftover.record.group, Signal::KILL);
+            remove(&leftover.run_file, &leftover.record);
+        }
+        left = alive;
+        if left.is_empty() || Instant::now() >= deadline {
+            return left;
+        }
+        sleep(POLL).await;
+    }
 }
 
 fn send(group: i32, signal: Signal) {
@@ -78,81 +128,21 @@ fn send(group: i32, signal: Signal) {
     }
 }
 
-fn is_alive(record: &Record) -> bool {
-    is_same(record, start_time(record.pid))
+fn read(run_file: &Path) -> Option<Record> {
+    serde_json::from_str(&std::fs::read_to_string(run_file).ok()?).ok()
 }
 
-/// Whether the process that has the record's pid now, if any, is the one that was recorded.
-fn is_same(record: &Record, start_time_now: Option<u64>) -> bool {
-    record.start_time.is_some() && record.start_time == start_time_now
-}
-
-/// When the living process `pid` was started.
-fn start_time(pid: i32) -> Option<u64> {
-    parse_start_time(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-}
-
-/// Field 22 of `/proc/<pid>/stat`, unless the process has ended and only waits to be reaped (proc_pid_stat(5)). The name
-/// in field 2 may hold spaces and parentheses, so fields are counted from its last one.
-fn parse_start_time(stat: &str) -> Option<u64> {
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    if matches!(state, "Z" | "X") {
-        return None;
+/// Removes a run file, unless a child of the same name was recorded there meanwhile. One that can't be removed names a
+/// process that has ended, which the next start finds out.
+fn remove(run_file: &Path, record: &Record) {
+    if read(run_file).as_ref() == Some(record) {
+        let _ = std::fs::remove_file(run_file);
     }
-    fields.nth(18)?.parse().ok()
+}
+
+fn gone_is_fine(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::process::CommandExt;
-    use std::process::{Child, Command};
-
-    #[test]
-    fn only_the_process_that_was_recorded_is_a_leftover() {
-        let record = |start_time| Record { pid: 41, start_time, group: 41 };
-        assert!(is_same(&record(Some(7)), Some(7)));
-        assert!(!is_same(&record(Some(7)), Some(8)), "the pid is another process's now");
-        assert!(!is_same(&record(Some(7)), None), "it has ended");
-        assert!(!is_same(&record(None), None), "a record without a start time proves nothing");
-    }
-
-    #[test]
-    fn the_start_time_is_found_behind_any_program_name() {
-        let rest = "1 41 41 0 -1 4194304 100 0 0 0 1 2 0 0 20 0 1 0 123456 1000 10";
-        assert_eq!(parse_start_time(&format!("41 (page) S {rest}")), Some(123_456));
-        assert_eq!(parse_start_time(&format!("41 (a) b (c)) R {rest}")), Some(123_456));
-        assert_eq!(parse_start_time(&format!("41 (page) Z {rest}")), None);
-        assert_eq!(parse_start_time("41"), None);
-    }
-
-    fn orphan(script: &str) -> Child {
-        Command::new("sh").args(["-c", script]).process_group(0).spawn().unwrap()
-    }
-
-    fn pid_of(child: &Child) -> i32 {
-        i32::try_from(child.id()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn what_a_killed_supervisor_left_is_ended_and_strangers_are_not() {
-        let parent = tempfile::tempdir().unwrap();
-        let folder = Folder::new(parent.path());
-        folder.create().unwrap();
-        let mut left = orphan("exec sleep 60");
-        let mut stranger = orphan("exec sleep 60");
-        std::mem::forget(RunFile::write(&folder, "catalog", pid_of(&left)).unwrap());
-        let reused = Record { pid: pid_of(&stranger), start_time: Some(1), group: pid_of(&stranger) };
-        folder::write(&folder.run_file("orders"), &serde_json::to_string(&reused).unwrap()).unwrap();
-        folder::write(&folder.run_file("garbled"), "{").unwrap();
-
-        assert_eq!(end(&folder).await.unwrap(), 1);
-
-        left.wait().unwrap();
-        assert!(stranger.try_wait().unwrap().is_none(), "a process that was never ours goes on");
-        assert_eq!(std::fs::read_dir(folder.runs()).unwrap().count(), 0);
-        stranger.kill().unwrap();
-        stranger.wait().unwrap();
-    }
-}
+mod tests;

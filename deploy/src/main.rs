@@ -10,8 +10,10 @@ mod child;
 mod dev;
 mod error;
 mod folder;
+mod identity;
 mod layout;
 mod leftovers;
+mod log;
 mod output;
 mod plan;
 mod preflight;
@@ -19,8 +21,8 @@ mod process;
 mod progress;
 mod proxy_files;
 mod readiness;
-mod roster;
 mod signals;
+mod state_file;
 mod status;
 mod supervisor;
 mod test;
@@ -28,6 +30,9 @@ mod up;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+
+/// The shell's code for a program that Ctrl-C ended before it was done.
+const INTERRUPTED: u8 = 130;
 
 /// Builds and runs the pages, the services and the proxy on this machine.
 #[derive(Parser)]
@@ -53,8 +58,11 @@ async fn main() -> ExitCode {
         Verb::Status(options) => status::run(options).await,
         Verb::Test(options) => test::run(options).await,
     };
-    outcome.unwrap_or_else(|error| {
-        progress::error(&error);
-        ExitCode::FAILURE
+    outcome.unwrap_or_else(|error| match error {
+        error::Error::Interrupted => ExitCode::from(INTERRUPTED),
+        error => {
+            progress::error(&error);
+            ExitCode::FAILURE
+        }
     })
 }

@@ -1,18 +1,20 @@
 //! What a child prints: kept raw in its log, its last lines at hand for an error, and searched for the one line that says
 //! that it listens.
 
+use crate::log::Log;
 use serde::Deserialize;
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 const TAIL_LINES: usize = 12;
+/// A longer line is kept as several.
+const LINE_BOUND: u64 = 64 << 10;
 /// A child's own children may keep its pipes open after its end; its last lines are waited for no longer than this.
 const DRAIN_BOUND: Duration = Duration::from_millis(500);
 
@@ -20,7 +22,7 @@ const DRAIN_BOUND: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) enum Sink {
     /// Appended to a log.
-    Log(File),
+    Log(Log),
     /// To the terminal's stderr.
     Terminal,
 }
@@ -89,7 +91,7 @@ impl Output {
 async fn pump(stream: impl AsyncRead + Unpin, shared: Arc<Shared>) {
     let mut stream = BufReader::new(stream);
     let mut line = Vec::new();
-    while matches!(stream.read_until(b'\n', &mut line).await, Ok(read) if read > 0) {
+    while matches!((&mut stream).take(LINE_BOUND).read_until(b'\n', &mut line).await, Ok(read) if read > 0) {
         shared.keep(&mut line);
         line.clear();
     }
@@ -106,7 +108,7 @@ impl Shared {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         // A full disk must not end the child by a pipe that nobody reads, so a line that can't be kept is dropped.
         let _ = match &mut kept.sink {
-            Sink::Log(file) => file.write_all(line),
+            Sink::Log(log) => log.append(line),
             Sink::Terminal => std::io::stderr().write_all(line),
         };
         if kept.tail.len() == TAIL_LINES {
@@ -153,10 +155,22 @@ mod tests {
         let mut output = Output::read(
             std::io::Cursor::new(many.clone().into_bytes()),
             tokio::io::empty(),
-            Sink::Log(File::create(&path).unwrap()),
+            Sink::Log(Log::open(path.clone()).unwrap()),
         );
         assert_eq!(output.last_lines().await.last().unwrap(), "line 19");
         assert_eq!(output.lines().len(), TAIL_LINES);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), many);
+    }
+
+    #[tokio::test]
+    async fn a_line_without_end_is_kept_in_pieces_of_bounded_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let bound = usize::try_from(LINE_BOUND).unwrap();
+        let endless = std::io::Cursor::new(vec![b'x'; bound * 3 + 1]);
+        let mut output = Output::read(endless, tokio::io::empty(), Sink::Log(Log::open(path.clone()).unwrap()));
+        let lengths: Vec<usize> = output.last_lines().await.iter().map(String::len).collect();
+        assert_eq!(lengths, [bound, bound, bound, 1]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 4);
     }
 }

@@ -5,7 +5,7 @@ use crate::builder::Programs;
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::layout::Layout;
-use crate::roster::Kind;
+use crate::state_file::Kind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::process::Command;
@@ -54,6 +54,8 @@ pub(crate) struct Wanted {
     pub(crate) instances: usize,
     /// `fingerprinted` or `stable`.
     pub(crate) asset_urls: &'static str,
+    /// Whether the proxy keeps assets in its vault.
+    pub(crate) vault: bool,
 }
 
 impl Plan {
@@ -142,7 +144,7 @@ mod tests {
             &["catalog", "gift-cards", "checkout", "frontpage", "pagefleet-proxy"],
         );
         let loopback = SocketAddr::from(([127, 0, 0, 1], 8080));
-        let wanted = Wanted { listen: loopback, admin: loopback, instances, asset_urls: "stable" };
+        let wanted = Wanted { listen: loopback, admin: loopback, instances, asset_urls: "stable", vault: true };
         Plan::new(&layout, &programs, &Folder::new(Path::new("/shop")), &wanted).unwrap()
     }
 

@@ -3,10 +3,12 @@
 
 use crate::error::Error;
 use crate::progress;
+use crate::signals::Signals;
 use std::env;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::pin::pin;
+use std::process::{Output, Stdio};
 use tokio::process::Command;
 
 /// A tool, by the commands that any one of suffices.
@@ -43,8 +45,9 @@ pub(crate) const FOR_THE_FLEET: &[Tool] = &[COMPILER, CMAKE, MAKE];
 /// To run the tests: a browser that can be driven.
 pub(crate) const FOR_THE_TESTS: &[Tool] = &[COMPILER, CMAKE, MAKE, BROWSER, DRIVER];
 
-/// Sees to it that the tools are there.
-pub(crate) async fn check(tools: &[Tool]) -> Result<(), Error> {
+/// Sees to it that the tools are there. Not to be dropped: an installation goes on until it is done, and a signal counts
+/// after it.
+pub(crate) async fn check(tools: &[Tool], signals: &mut Signals) -> Result<(), Error> {
     let missing = missing(tools);
     if missing.is_empty() {
         return Ok(());
@@ -52,7 +55,7 @@ pub(crate) async fn check(tools: &[Tool]) -> Result<(), Error> {
     if !rustix::process::geteuid().is_root() || !is_command("apt-get") {
         return Err(missing_error(&missing));
     }
-    install(&missing).await?;
+    install(&missing, signals).await?;
     let still = self::missing(tools);
     if still.is_empty() { Ok(()) } else { Err(missing_error(&still)) }
 }
@@ -61,21 +64,36 @@ fn missing(tools: &[Tool]) -> Vec<&Tool> {
     tools.iter().filter(|tool| !tool.commands.iter().any(|command| is_command(command))).collect()
 }
 
-async fn install(missing: &[&Tool]) -> Result<(), Error> {
+async fn install(missing: &[&Tool], signals: &mut Signals) -> Result<(), Error> {
     let packages: Vec<&str> = missing.iter().flat_map(|tool| tool.debian.iter().copied()).collect();
     progress::step("installing", format_args!("{} (apt-get)", packages.join(", ")));
     let update: &[&str] = &["update"];
     let install = [&["install", "-y", "--no-install-recommends"], packages.as_slice()].concat();
     for arguments in [update, &install] {
         let mut apt = Command::new("apt-get");
-        apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).kill_on_drop(true);
-        let done = apt.output().await?;
+        apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        let done = uninterrupted(&mut apt, signals.next()).await?;
         if !done.status.success() {
             let said = String::from_utf8_lossy(&done.stderr).trim().replace('\n', "; ");
             return Err(Error::InstallFailed { packages: packages.join(", "), reason: said });
         }
     }
     Ok(())
+}
+
+/// Runs a command to its end, in a group of its own that a Ctrl-C at the terminal does not reach: a package that is half
+/// installed is in the way of all others.
+async fn uninterrupted(command: &mut Command, signal: impl Future<Output = ()>) -> Result<Output, Error> {
+    let mut output = pin!(command.stdin(Stdio::null()).process_group(0).output());
+    tokio::select! {
+        biased;
+        done = &mut output => Ok(done?),
+        () = signal => {
+            progress::step("stopping", "when the installation is done");
+            output.await?;
+            Err(Error::Interrupted)
+        }
+    }
 }
 
 fn missing_error(missing: &[&Tool]) -> Error {
@@ -119,6 +137,23 @@ mod tests {
         let missing = missing(&tools);
         assert_eq!(missing.len(), 1);
         assert_eq!(missing[0].commands, ["no-such-tool"]);
+    }
+
+    #[tokio::test]
+    async fn an_installation_is_not_cut_short_by_a_signal() {
+        let folder = tempfile::tempdir().unwrap();
+        let done = folder.path().join("done");
+        let mut command = Command::new("sh");
+        // Field 5 of the stat file is the process group: a Ctrl-C goes to the terminal's, which is ours.
+        command.args([
+            "-c",
+            r#"sleep 0.2; cut -d' ' -f5 /proc/$$/stat > "$1.part"; echo $$ >> "$1.part"; mv "$1.part" "$1""#,
+        ]);
+        let outcome = uninterrupted(command.arg("sh").arg(&done), std::future::ready(())).await;
+        assert!(matches!(outcome, Err(Error::Interrupted)));
+        let written = std::fs::read_to_string(done).unwrap();
+        let (group, pid) = written.trim_end().split_once('\n').unwrap();
+        assert_eq!(group, pid);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The proxy's files of a local fleet: `.fleet/proxy.toml`, and one page file for each page, whose source is the
 //! `page.toml` in the repository. They are read back as the proxy will read them before anything is started.
 
+use crate::address;
 use crate::error::Error;
 use crate::folder::{self, Folder};
 use crate::layout::Page;
@@ -11,18 +12,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 const NOTE: &str = "# Written by `cargo fleet up` at each start.\n";
-/// The page that answers for a stable asset URL without a usable Referer.
-const FALLBACK_PAGE: &str = "frontpage";
 
 #[derive(Serialize)]
-struct Proxy {
+struct Proxy<'a> {
     listen: Vec<SocketAddr>,
     admin: SocketAddr,
     pages: &'static str,
     error_pages: PathBuf,
-    fallback_page: String,
+    fallback_page: &'a str,
     public_hosts: Vec<String>,
     debug_headers: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vault: Option<&'static str>,
     timeouts: Timeouts,
 }
 
@@ -52,16 +53,15 @@ pub(crate) fn write(folder: &Folder, root: &Path, pages: &[Page], plan: (&Plan, 
 }
 
 fn proxy(root: &Path, pages: &[Page], wanted: &Wanted) -> String {
-    let has_fallback = pages.iter().any(|page| page.name == FALLBACK_PAGE);
-    let fallback = pages.iter().find(|page| !has_fallback || page.name == FALLBACK_PAGE);
     let written = Proxy {
         listen: vec![wanted.listen],
         admin: wanted.admin,
         pages: "pages",
         error_pages: root.join("templates/errors"),
-        fallback_page: fallback.map_or(FALLBACK_PAGE, |page| &page.name).to_owned(),
-        public_hosts: public_hosts(wanted.listen.ip()),
+        fallback_page: fallback_page(pages),
+        public_hosts: public_hosts(wanted.listen, &host_name()),
         debug_headers: true,
+        vault: (!wanted.vault).then_some("off"),
         timeouts: Timeouts { drain: "4s" },
     };
     format!("{NOTE}{}", toml::to_string(&written).expect("strings, addresses and one table can be written as TOML"))
@@ -72,18 +72,32 @@ fn page_file(page: &Page, instances: Vec<SocketAddr>) -> String {
     format!("{NOTE}{}", toml::to_string(&written).expect("lists of strings can be written as TOML"))
 }
 
+/// Who answers for a stable asset URL without a usable Referer: the page of the site's root, else the first.
+fn fallback_page(pages: &[Page]) -> &str {
+    let root = pages.iter().find(|page| page.routes.iter().any(|route| route == "/"));
+    root.or(pages.first()).map_or("", |page| &page.name)
+}
+
 /// The names under which a browser may reach the listen address. IPv6 stands in brackets, as in `Host` (RFC 3986
 /// section 3.2.2).
-fn public_hosts(listen: IpAddr) -> Vec<String> {
-    let mut hosts = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
-    let own = match listen {
+fn public_hosts(listen: SocketAddr, host_name: &str) -> Vec<String> {
+    let own = match address::reachable(listen).ip() {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
     };
-    if !listen.is_unspecified() && !hosts.contains(&own) {
-        hosts.push(own);
+    let mut hosts = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
+    let from_elsewhere = if listen.ip().is_unspecified() { host_name } else { "" };
+    for name in [own.as_str(), from_elsewhere] {
+        if !name.is_empty() && !hosts.iter().any(|host| host == name) {
+            hosts.push(name.to_owned());
+        }
     }
     hosts
+}
+
+/// The machine's own.
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 fn remove_others(folder: &Path, pages: &[Page]) -> Result<(), Error> {
@@ -99,9 +113,31 @@ fn remove_others(folder: &Path, pages: &[Page]) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pagefleet_config::VaultPlace;
 
     fn page(name: &str, route: &str) -> Page {
         Page { name: name.to_owned(), routes: vec![route.to_owned()] }
+    }
+
+    fn wanted(listen: &str) -> Wanted {
+        Wanted {
+            listen: listen.parse().unwrap(),
+            admin: "127.0.0.1:8081".parse().unwrap(),
+            instances: 1,
+            asset_urls: "fingerprinted",
+            vault: true,
+        }
+    }
+
+    /// The proxy's file, written and read back.
+    fn read_back(wanted: &Wanted) -> ProxyFile {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("proxy.toml");
+        std::fs::create_dir(parent.path().join("pages")).unwrap();
+        std::fs::create_dir_all(parent.path().join("templates/errors")).unwrap();
+        let pages = [page("checkout", "/checkout"), page("frontpage", "/")];
+        std::fs::write(&file, proxy(parent.path(), &pages, wanted)).unwrap();
+        ProxyFile::read(&file).unwrap()
     }
 
     #[test]
@@ -117,23 +153,42 @@ mod tests {
 
     #[test]
     fn the_proxy_file_is_one_that_the_proxy_accepts() {
-        let parent = tempfile::tempdir().unwrap();
-        let file = parent.path().join("proxy.toml");
-        std::fs::create_dir(parent.path().join("pages")).unwrap();
-        std::fs::create_dir_all(parent.path().join("templates/errors")).unwrap();
-        let wanted = Wanted {
-            listen: "127.0.0.2:8080".parse().unwrap(),
-            admin: "127.0.0.1:8081".parse().unwrap(),
-            instances: 1,
-            asset_urls: "fingerprinted",
-        };
-        let pages = [page("checkout", "/checkout"), page("frontpage", "/")];
-        std::fs::write(&file, proxy(parent.path(), &pages, &wanted)).unwrap();
-        let read = ProxyFile::read(&file).unwrap();
-        assert_eq!(read.listen, [wanted.listen]);
+        let read = read_back(&wanted("127.0.0.2:8080"));
+        assert_eq!(read.listen, ["127.0.0.2:8080".parse().unwrap()]);
         assert_eq!(read.fallback_page, "frontpage");
         assert_eq!(read.public_hosts, ["127.0.0.1", "localhost", "127.0.0.2"]);
         assert!(read.debug_headers);
+    }
+
+    #[test]
+    fn the_vault_is_the_proxys_own_matter_unless_it_is_to_be_off() {
+        let on = wanted("127.0.0.1:8080");
+        assert!(matches!(read_back(&on).vault, VaultPlace::Folder(folder) if folder.ends_with("vault")));
+        assert_eq!(read_back(&Wanted { vault: false, ..on }).vault, VaultPlace::Off);
+    }
+
+    #[test]
+    fn the_fallback_page_is_that_of_the_root_else_the_first() {
+        let (checkout, shop) = (page("checkout", "/checkout"), page("shop", "/"));
+        assert_eq!(fallback_page(&[checkout.clone(), shop]), "shop");
+        assert_eq!(fallback_page(&[checkout, page("old", "/old")]), "checkout");
+    }
+
+    #[test]
+    fn a_fleet_on_every_address_is_public_under_the_machines_name_too() {
+        for (listen, expected) in [
+            ("127.0.0.1:80", &[][..]),
+            ("192.0.2.7:80", &["192.0.2.7"]),
+            ("[::1]:80", &["[::1]"]),
+            ("0.0.0.0:80", &["anvil"]),
+            ("[::]:80", &["[::1]", "anvil"]),
+        ] {
+            let hosts = public_hosts(listen.parse().unwrap(), "anvil");
+            assert_eq!(hosts, [&["127.0.0.1", "localhost"], expected].concat(), "{listen}");
+        }
+        let nameless = public_hosts("0.0.0.0:80".parse().unwrap(), "");
+        assert_eq!(nameless, ["127.0.0.1", "localhost"]);
+        assert!(!host_name().is_empty());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::child::{self, Child};
 use crate::error::{Error, LogTail};
 use crate::layout::Page;
 use crate::plan::Spec;
-use crate::roster::Kind;
+use crate::state_file::Kind;
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, StatusCode};
 use std::net::SocketAddr;

@@ -1,5 +1,6 @@
 //! The signals that ask for an orderly end: Ctrl-C, SIGTERM and a closed terminal.
 
+use crate::error::Error;
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -18,6 +19,14 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// Does `work`, unless a signal comes first: then it is dropped.
+    pub(crate) async fn interrupt<T>(&mut self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        tokio::select! {
+            done = work => done,
+            () = self.next() => Err(Error::Interrupted),
+        }
     }
 
     /// Ends with the next signal.

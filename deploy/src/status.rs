@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::readiness;
-use crate::roster::{self, Fleet, Kind};
+use crate::state_file::{self, Fleet, Kind};
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub(crate) struct Options {
 /// Runs the verb.
 pub(crate) async fn run(options: Options) -> Result<ExitCode, Error> {
     let folder = Folder::here()?;
-    let fleet = roster::read(&folder).ok_or_else(|| Error::NoFleet(folder.path().to_owned()))?;
+    let fleet = state_file::read(&folder).ok_or_else(|| Error::NoFleet(folder.path().to_owned()))?;
     let mut pages = ask(&fleet).await.map_err(|reason| Error::AdminSilent { admin: fleet.admin, reason })?;
     fill_in_pids(&mut pages, &fleet);
     let text = if options.json { format!("{pages:#}\n") } else { tables(&pages, &fleet) };
@@ -64,8 +64,11 @@ fn tables(answer: &Value, fleet: &Fleet) -> String {
             continue;
         }
         for instance in list(page, "instances") {
-            let [release, address, state, in_flight, pid] =
+            let [release, address, mut state, in_flight, pid] =
                 ["release", "address", "state", "in_flight", "pid"].map(|key| field(instance, key));
+            if is_ungated(instance) {
+                state.push_str(" (ungated)");
+            }
             rows.push([
                 std::mem::take(&mut name),
                 std::mem::take(&mut routes),
@@ -82,7 +85,28 @@ fn tables(answer: &Value, fleet: &Fleet) -> String {
         let pid = child.pid.map_or_else(|| "down".to_owned(), |pid| pid.to_string());
         others.push([child.name.clone(), child.address.to_string(), pid, child.restarts.to_string()]);
     }
-    format!("{}\n{}", aligned(&rows), aligned(&others))
+    format!("{}{}\n{}", aligned(&rows), refusals(answer), aligned(&others))
+}
+
+/// A line for each instance that the gate refused, and for each page file that can't be used.
+fn refusals(answer: &Value) -> String {
+    let mut lines = String::new();
+    for page in list(answer, "pages") {
+        for instance in list(page, "instances").iter().filter(|instance| instance["refused"].is_string()) {
+            let what = if is_ungated(instance) { "let in ungated" } else { "not let in" };
+            let [name, address, reason] = [field(page, "page"), field(instance, "address"), field(instance, "refused")];
+            lines.push_str(&format!("{name} {address} is {what}: {reason}\n"));
+        }
+    }
+    for file in list(answer, "refused") {
+        lines.push_str(&format!("the file of page {} is refused: {}\n", field(file, "page"), field(file, "error")));
+    }
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
+}
+
+/// Whether the instance gets traffic though it was refused, because no other of its page is left.
+fn is_ungated(instance: &Value) -> bool {
+    instance["ungated"] == true
 }
 
 fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
@@ -118,7 +142,7 @@ fn dash() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::roster::Entry;
+    use crate::state_file::Entry;
 
     fn fleet() -> Fleet {
         let child = |name: &str, kind, address: &str, pid| Entry {
@@ -166,5 +190,28 @@ PROCESS  ADDRESS          PID   RESTARTS
 catalog  127.0.0.1:21000  down  1
 ";
         assert_eq!(tables(&filled, &fleet()), expected);
+    }
+    #[test]
+    fn what_the_proxy_refused_is_told_under_the_table_with_its_reason() {
+        let mut refusing = answer();
+        let instances = &mut refusing["pages"][0]["instances"];
+        instances[0]["ungated"] = true.into();
+        instances[0]["refused"] = "release 0.1.0: /assets/a.css has another hash".into();
+        instances[1]["refused"] = "release 0.2.0: /assets/b.css is missing".into();
+        refusing["refused"] = serde_json::json!([{"page": "basket", "error": "pages/basket.toml:3: no such key"}]);
+        let told = tables(&refusing, &fleet());
+        let expected = "
+checkout 127.0.0.1:4101 is let in ungated: release 0.1.0: /assets/a.css has another hash
+checkout 127.0.0.1:4102 is not let in: release 0.2.0: /assets/b.css is missing
+the file of page basket is refused: pages/basket.toml:3: no such key
+
+PROCESS";
+        assert!(told.contains(expected), "{told}");
+        assert!(told.contains("127.0.0.1:4101  healthy (ungated)  0"), "{told}");
+    }
+
+    #[test]
+    fn nothing_is_told_under_the_table_when_nothing_was_refused() {
+        assert_eq!(refusals(&answer()), "");
     }
 }

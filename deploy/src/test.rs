@@ -3,6 +3,7 @@
 use crate::builder;
 use crate::error::Error;
 use crate::layout::Layout;
+use crate::signals::Signals;
 use crate::{preflight, progress};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -19,12 +20,17 @@ pub(crate) struct Options {
 
 /// Runs the verb; its exit code is that of the tests.
 pub(crate) async fn run(options: Options) -> Result<ExitCode, Error> {
+    let mut signals = Signals::catch()?;
     let layout = Layout::find()?;
-    preflight::check(preflight::FOR_THE_TESTS).await?;
+    preflight::check(preflight::FOR_THE_TESTS, &mut signals).await?;
+    signals.interrupt(all_tests(&options, &layout)).await
+}
+
+async fn all_tests(options: &Options, layout: &Layout) -> Result<ExitCode, Error> {
     let programs = builder::build_workspace(&layout.root, false).await?;
     let folder = programs.folder()?;
-    let mut tests = builder::cargo(&layout.root);
-    tests.args(["test", "--workspace"]).env("PAGEFLEET_BIN_DIR", folder);
+    let mut tests = builder::cargo(&layout.root, "test");
+    tests.arg("--workspace").env("PAGEFLEET_BIN_DIR", folder);
     match axe(folder.parent().unwrap_or(folder)).await {
         Ok(script) => {
             tests.env("PAGEFLEET_AXE", script);
@@ -34,6 +40,7 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Error> {
     if !options.filters.is_empty() {
         tests.arg("--").args(&options.filters);
     }
+    // In our own process group: a Ctrl-C reaches the fleets that tests have started too, and they end in good order.
     let status = tests.status().await.map_err(Error::Cargo)?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))

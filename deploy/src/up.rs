@@ -10,7 +10,7 @@ use crate::signals::Signals;
 use crate::supervisor::Supervisor;
 use crate::{address, leftovers, preflight, progress, proxy_files, readiness};
 use clap::builder::BoolishValueParser;
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use reqwest::Client;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -19,8 +19,6 @@ const LISTEN: &str = "--listen, PAGEFLEET_LISTEN";
 const ADMIN: &str = "--admin, PAGEFLEET_ADMIN";
 /// How often the children are given other ports when another program takes one before they could.
 const PORT_TRIES: usize = 3;
-/// The shell's code for a program that Ctrl-C ended: the fleet was not up yet.
-const INTERRUPTED: u8 = 130;
 
 /// Builds and runs services, pages and proxy; Ctrl-C stops all of it.
 #[derive(Debug, Args)]
@@ -37,6 +35,10 @@ pub(crate) struct Options {
     /// Which URL of an asset the pages link.
     #[arg(long, env = "PAGEFLEET_ASSET_URLS", default_value = "fingerprinted")]
     asset_urls: AssetUrls,
+    /// Whether the proxy keeps the assets of the releases that it lets in; without, pages are asked for each asset.
+    #[arg(long, env = "PAGEFLEET_VAULT", default_value = "on", value_name = "on|off",
+        action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    vault: bool,
     /// Builds with optimisation. (PAGEFLEET_RELEASE is another thing: the release that a page's build is stamped with.)
     #[arg(long, env = "PAGEFLEET_RELEASE_BUILD", value_parser = BoolishValueParser::new())]
     release: bool,
@@ -58,18 +60,12 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Error> {
     let folder = Folder::here()?;
     folder.create()?;
     let _lock = folder.lock()?;
-    let (wanted, programs) = tokio::select! {
-        prepared = prepare(&options, &layout, &folder) => prepared?,
-        () = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
-    };
+    let (wanted, programs) = prepare(&options, &layout, &folder, &mut signals).await?;
     let client = readiness::client()?;
     let mut supervisor = Supervisor::new(folder.clone(), wanted.listen, wanted.admin, client.clone())?;
     let start = Start { layout: &layout, folder: &folder, programs: &programs, wanted: &wanted, client: &client };
-    let started = tokio::select! {
-        started = start.fleet(&mut supervisor) => started.map(|()| true),
-        () = signals.next() => Ok(false),
-    };
-    if matches!(started, Ok(true)) {
+    let started = signals.interrupt(start.fleet(&mut supervisor)).await;
+    if started.is_ok() {
         signals.next().await;
         progress::step("stopping", "a second Ctrl-C kills");
     }
@@ -77,26 +73,32 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Error> {
         () = supervisor.stop() => {}
         () = signals.next() => supervisor.kill().await,
     }
-    started.map(|was_up| if was_up { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
+    started.map(|()| ExitCode::SUCCESS)
 }
 
 /// All that can be refused, and the build: nothing is running yet.
-async fn prepare(options: &Options, layout: &Layout, folder: &Folder) -> Result<(Wanted, Programs), Error> {
-    let ended = leftovers::end(folder).await?;
-    if ended > 0 {
-        progress::step("leftovers", format_args!("{ended} of a fleet that was killed, ended"));
-    }
-    folder.bound_logs()?;
+async fn prepare(
+    options: &Options,
+    layout: &Layout,
+    folder: &Folder,
+    signals: &mut Signals,
+) -> Result<(Wanted, Programs), Error> {
+    signals.interrupt(leftovers::clear(folder)).await?;
     let addresses = address::try_out(&[(options.listen, LISTEN), (options.admin, ADMIN)])?;
-    preflight::check(preflight::FOR_THE_FLEET).await?;
-    let programs = builder::build_workspace(&layout.root, options.release).await?;
+    preflight::check(preflight::FOR_THE_FLEET, signals).await?;
+    let programs = signals.interrupt(builder::build_workspace(&layout.root, options.release)).await?;
     progress::step("build", format_args!("{} programs", programs.count()));
     let asset_urls = match options.asset_urls {
         AssetUrls::Fingerprinted => "fingerprinted",
         AssetUrls::Stable => "stable",
     };
-    let wanted =
-        Wanted { listen: addresses[0], admin: addresses[1], instances: usize::from(options.instances), asset_urls };
+    let wanted = Wanted {
+        listen: addresses[0],
+        admin: addresses[1],
+        instances: usize::from(options.instances),
+        asset_urls,
+        vault: options.vault,
+    };
     Ok((wanted, programs))
 }
 
@@ -131,9 +133,9 @@ impl Start<'_> {
     async fn children(&self, supervisor: &mut Supervisor) -> Result<(), Error> {
         let plan = Plan::new(self.layout, self.programs, self.folder, self.wanted)?;
         proxy_files::write(self.folder, &self.layout.root, &self.layout.pages, (&plan, self.wanted))?;
-        for (what, crew) in [("services", plan.services), ("pages", plan.pages)] {
-            let told = names(&crew);
-            supervisor.start(crew).await?;
+        for (what, stage) in [("services", plan.services), ("pages", plan.pages)] {
+            let told = names(&stage);
+            supervisor.start(stage).await?;
             progress::step(what, told);
         }
         supervisor.start(vec![plan.proxy]).await?;
@@ -142,7 +144,29 @@ impl Start<'_> {
     }
 }
 
-fn names(crew: &[Spec]) -> String {
-    let told: Vec<String> = crew.iter().map(|spec| format!("{} {}", spec.name, spec.address)).collect();
+fn names(stage: &[Spec]) -> String {
+    let told: Vec<String> = stage.iter().map(|spec| format!("{} {}", spec.name, spec.address)).collect();
     told.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Verb {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn the_vault_is_on_unless_it_is_turned_off() {
+        for (arguments, vault) in
+            [(&["up"][..], true), (&["up", "--vault", "on"], true), (&["up", "--vault=off"], false)]
+        {
+            assert_eq!(Verb::try_parse_from(arguments).unwrap().options.vault, vault, "{arguments:?}");
+        }
+        assert!(Verb::try_parse_from(["up", "--vault", "attic"]).is_err());
+    }
 }

@@ -2,9 +2,9 @@
 //! the site. Bodies are streamed; an HTML page gets the reload script.
 
 use super::answers;
+use super::page_routes::{Owner, PageRoutes};
 use super::rebuild::{Build, State};
 use super::reload;
-use super::territory::{Owner, Territory};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State as Shared};
@@ -49,13 +49,13 @@ impl Site {
         settled.unwrap_or_else(|_| self.states.borrow().clone())
     }
 
-    fn territory(&self) -> Territory {
-        self.states.borrow().territory.clone()
+    fn routes(&self) -> PageRoutes {
+        self.states.borrow().routes.clone()
     }
 }
 
 /// All paths: two of our own, the others passed on.
-pub(crate) fn routes(site: Site) -> Router {
+pub(crate) fn router(site: Site) -> Router {
     let script =
         || async { ([(header::CONTENT_TYPE, "text/javascript"), (header::CACHE_CONTROL, "no-cache")], reload::SCRIPT) };
     let stream = |Shared(site): Shared<Site>| async move { reload::stream(site.states) };
@@ -69,7 +69,7 @@ pub(crate) fn routes(site: Site) -> Router {
 async fn forward(Shared(site): Shared<Site>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
-    match (site.territory().owner(path), &site.rest) {
+    match (site.routes().owner(path), &site.rest) {
         (Owner::Page, _) => to_page(&site, &parts, body).await,
         (Owner::Asset, None) => to_page(&site, &parts, body).await,
         (Owner::Asset, Some(rest)) if matches!(parts.method, Method::GET | Method::HEAD) => {
@@ -77,7 +77,7 @@ async fn forward(Shared(site): Shared<Site>, request: Request) -> Response {
             if answer.status() == StatusCode::NOT_FOUND { to_rest(&site, rest, &parts, body).await } else { answer }
         }
         (_, Some(rest)) => to_rest(&site, rest, &parts, body).await,
-        (Owner::Rest, None) => answers::unknown(path, &site.page, &site.territory().patterns),
+        (Owner::Rest, None) => answers::unknown(path, &site.page, &site.routes().patterns),
     }
 }
 

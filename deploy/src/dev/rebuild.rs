@@ -1,11 +1,12 @@
-//! The workshop of one page: builds it, runs it alone, and again after each change. What is known of the build is in one
-//! place, where the forwarding server waits for it and the browser hears of it.
+//! Builds one page, runs it alone, and again after each change. What is known of the build is in one place, where the
+//! forwarding server waits for it and the browser hears of it.
 
-use super::territory::Territory;
+use super::page_routes::PageRoutes;
 use super::watcher::Changes;
 use crate::builder;
 use crate::child::{self, Child};
 use crate::error::Error;
+use crate::folder::Folder;
 use crate::layout::Page;
 use crate::output::Sink;
 use crate::progress;
@@ -30,7 +31,7 @@ pub(crate) struct State {
     /// open browser may still know.
     pub(crate) last_good: u64,
     /// The page's paths, as its source says now.
-    pub(crate) territory: Territory,
+    pub(crate) routes: PageRoutes,
 }
 
 /// A build, from the change that asked for it.
@@ -51,8 +52,10 @@ pub(crate) enum Build {
 
 /// Where and what to build.
 #[derive(Debug)]
-pub(crate) struct Workshop {
+pub(crate) struct Rebuilder {
     pub(crate) root: PathBuf,
+    /// Where the page's run file is.
+    pub(crate) folder: Folder,
     pub(crate) page: Page,
     /// Under which address the page is browsed.
     pub(crate) site: String,
@@ -60,14 +63,14 @@ pub(crate) struct Workshop {
 
 impl State {
     /// Before the first build.
-    pub(crate) fn new(territory: Territory) -> Self {
-        Self { build: Build::Running, last_good: 0, territory }
+    pub(crate) fn new(routes: PageRoutes) -> Self {
+        Self { build: Build::Running, last_good: 0, routes }
     }
 }
 
-impl Workshop {
+impl Rebuilder {
     /// Works until dropped; fails only when cargo can't be run at all.
-    pub(crate) async fn work(&self, states: watch::Sender<State>, mut changes: Changes) -> Result<(), Error> {
+    pub(crate) async fn run(&self, states: watch::Sender<State>, mut changes: Changes) -> Result<(), Error> {
         let mut running = None;
         loop {
             states.send_modify(|state| state.build = Build::Running);
@@ -102,7 +105,9 @@ impl Workshop {
         let mut command = Command::new(program);
         command.args(["--standalone", "--listen", "127.0.0.1:0"]).env("PAGEFLEET_SETTLE", "0s");
         let name = &self.page.name;
-        let mut page = Child::spawn(&mut command, Sink::Terminal)
+        let spawned = Child::spawn(&mut command, Sink::Terminal).map_err(Error::at(program));
+        let mut page = spawned
+            .and_then(|page| page.recorded(&self.folder, &format!("dev-{name}")))
             .map_err(|error| (format!("{name} can't be started"), error.to_string()))?;
         let what = match timeout(START_BOUND, page.listening()).await {
             Ok(Ok(listening)) => match listening.address {
@@ -129,7 +134,7 @@ impl Workshop {
             }
         };
         let source = Page::read(&self.root.join("pages").join(&self.page.name));
-        let territory = source.ok().and_then(|page| Territory::of(&page).ok());
+        let routes = source.ok().and_then(|page| PageRoutes::of(&page).ok());
         let is_first = states.borrow().last_good == 0;
         if matches!(build, Build::Serving(_)) {
             if is_first {
@@ -141,7 +146,7 @@ impl Workshop {
         states.send_modify(|state| {
             state.last_good = if matches!(build, Build::Serving(_)) { now() } else { state.last_good };
             state.build = build;
-            state.territory = territory.unwrap_or_else(|| state.territory.clone());
+            state.routes = routes.unwrap_or_else(|| state.routes.clone());
         });
     }
 }

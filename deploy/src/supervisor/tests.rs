@@ -1,5 +1,5 @@
 use super::*;
-use crate::roster::{self, Fleet};
+use crate::state_file::{self, Fleet};
 use axum::http::StatusCode;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process_group};
 use std::path::PathBuf;
@@ -41,12 +41,12 @@ fn proxy(text: &str) -> Spec {
 }
 
 impl Scripts {
-    fn roster(&self) -> Fleet {
-        roster::read(&self.folder).unwrap()
+    fn state(&self) -> Fleet {
+        state_file::read(&self.folder).unwrap()
     }
 
     fn pid(&self) -> i32 {
-        self.roster().children[0].pid.unwrap()
+        self.state().children[0].pid.unwrap()
     }
 
     fn run_files(&self) -> usize {
@@ -55,7 +55,7 @@ impl Scripts {
 
     async fn until(&self, what: &str, holds: impl Fn(&Fleet) -> bool) {
         let polled = async {
-            while !holds(&self.roster()) {
+            while !holds(&self.state()) {
                 sleep(Duration::from_millis(10)).await;
             }
         };
@@ -75,13 +75,13 @@ async fn gone(group: i32) {
 }
 
 #[tokio::test]
-async fn a_child_that_ends_is_started_again_and_the_roster_says_so() {
+async fn a_child_that_ends_is_started_again_and_the_state_file_says_so() {
     let mut fleet = scripts();
     fleet.supervisor.start(vec![proxy(&format!("{LISTENS}; exec sleep 60"))]).await.unwrap();
     let first = fleet.pid();
     assert_eq!(fleet.run_files(), 1);
     kill_process(Pid::from_raw(first).unwrap(), Signal::KILL).unwrap();
-    fleet.until("a restart", |roster| roster.children[0].restarts == 1 && roster.children[0].pid.is_some()).await;
+    fleet.until("a restart", |state| state.children[0].restarts == 1 && state.children[0].pid.is_some()).await;
     assert_ne!(fleet.pid(), first);
     assert_eq!(fleet.run_files(), 1);
     fleet.supervisor.stop().await;
@@ -89,7 +89,7 @@ async fn a_child_that_ends_is_started_again_and_the_roster_says_so() {
 }
 
 #[tokio::test]
-async fn stop_ends_the_last_crew_first() {
+async fn stop_ends_the_last_stage_first() {
     let mut fleet = scripts();
     let order = fleet.folder.path().join("order");
     for name in ["services", "proxy"] {

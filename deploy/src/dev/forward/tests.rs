@@ -1,5 +1,5 @@
 use super::*;
-use crate::dev::territory::Territory;
+use crate::dev::page_routes::PageRoutes;
 use crate::layout::Page;
 use axum::response::Html;
 use std::net::SocketAddr;
@@ -42,20 +42,16 @@ fn rest() -> Router {
 
 async fn dev(rest: Option<Router>) -> Dev {
     let routes = ["/checkout", "/checkout/{*rest}"].map(str::to_owned).to_vec();
-    let territory = Territory::of(&Page { name: "checkout".to_owned(), routes }).unwrap();
-    let (states, seen) = watch::channel(State::new(territory));
+    let routes = PageRoutes::of(&Page { name: "checkout".to_owned(), routes }).unwrap();
+    let (states, seen) = watch::channel(State::new(routes));
     let rest = match rest {
         Some(rest) => Some(Url::parse(&format!("http://{}", serve(rest).await)).unwrap()),
         None => None,
     };
     let client = crate::readiness::client_without_bound().unwrap();
     let site = Site::new("checkout".to_owned(), seen, client.clone(), rest);
-    let url = format!("http://{}", serve(routes_of(site)).await);
+    let url = format!("http://{}", serve(super::router(site)).await);
     Dev { url, states, client }
-}
-
-fn routes_of(site: Site) -> Router {
-    super::routes(site)
 }
 
 impl Dev {

@@ -52,18 +52,18 @@ pub(crate) enum Kind {
 
 /// The file, kept up to date; removed when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Roster {
+pub(crate) struct StateFile {
     folder: Folder,
     fleet: Mutex<Fleet>,
 }
 
-impl Roster {
+impl StateFile {
     /// Writes the file of a fleet without children yet.
     pub(crate) fn begin(folder: Folder, listen: SocketAddr, admin: SocketAddr) -> Result<Self, Error> {
         let fleet = Fleet { listen, admin, supervisor: std::process::id(), children: Vec::new() };
-        let roster = Self { folder, fleet: Mutex::new(fleet) };
-        roster.change(|_| {})?;
-        Ok(roster)
+        let state = Self { folder, fleet: Mutex::new(fleet) };
+        state.change(|_| {})?;
+        Ok(state)
     }
 
     /// Changes the state and the file. The lock is held over the write, so that files follow states in order.
@@ -71,7 +71,7 @@ impl Roster {
         let mut fleet = self.fleet.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut fleet);
         let text = serde_json::to_string_pretty(&*fleet).expect("names and numbers can be written as JSON");
-        folder::write(&self.folder.roster(), &text)
+        folder::write(&self.folder.state_file(), &text)
     }
 
     /// Notes that a child runs as `pid`, or is down.
@@ -85,15 +85,15 @@ impl Roster {
     }
 }
 
-impl Drop for Roster {
+impl Drop for StateFile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(self.folder.roster());
+        let _ = std::fs::remove_file(self.folder.state_file());
     }
 }
 
 /// The fleet of a folder, if its file is there.
 pub(crate) fn read(folder: &Folder) -> Option<Fleet> {
-    serde_json::from_str(&std::fs::read_to_string(folder.roster()).ok()?).ok()
+    serde_json::from_str(&std::fs::read_to_string(folder.state_file()).ok()?).ok()
 }
 
 /// Where the fleet of a folder can be browsed.
@@ -111,7 +111,7 @@ mod tests {
         let folder = Folder::new(parent.path());
         folder.create().unwrap();
         let address = "127.0.0.1:8080".parse().unwrap();
-        let roster = Roster::begin(folder.clone(), address, address).unwrap();
+        let state = StateFile::begin(folder.clone(), address, address).unwrap();
         let entry = Entry {
             name: "checkout-1".to_owned(),
             kind: Kind::Page,
@@ -120,13 +120,13 @@ mod tests {
             pid: Some(41),
             restarts: 0,
         };
-        roster.change(|fleet| fleet.children.push(entry)).unwrap();
-        roster.note("checkout-1", None).unwrap();
+        state.change(|fleet| fleet.children.push(entry)).unwrap();
+        state.note("checkout-1", None).unwrap();
         assert_eq!(read(&folder).unwrap().children[0].pid, None);
-        roster.note("checkout-1", Some(42)).unwrap();
+        state.note("checkout-1", Some(42)).unwrap();
         let child = read(&folder).unwrap().children.remove(0);
         assert_eq!((child.pid, child.restarts), (Some(42), 1));
-        drop(roster);
+        drop(state);
         assert_eq!(read(&folder), None);
     }
 }

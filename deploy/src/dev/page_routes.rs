@@ -2,9 +2,9 @@
 
 use crate::layout::Page;
 
-/// The paths of one page.
+/// The routes of one page.
 #[derive(Debug, Clone)]
-pub(crate) struct Territory {
+pub(crate) struct PageRoutes {
     routes: matchit::Router<()>,
     /// As written, to be shown.
     pub(crate) patterns: Vec<String>,
@@ -21,8 +21,8 @@ pub(crate) enum Owner {
     Rest,
 }
 
-impl Territory {
-    /// That of a page, by its routes.
+impl PageRoutes {
+    /// Of a page, by its source.
     pub(crate) fn of(page: &Page) -> Result<Self, String> {
         let mut routes = matchit::Router::new();
         for pattern in &page.routes {
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn a_path_belongs_to_the_page_that_has_a_route_for_it() {
         let routes = ["/checkout", "/checkout/{*rest}"].map(str::to_owned).to_vec();
-        let territory = Territory::of(&Page { name: "checkout".to_owned(), routes }).unwrap();
+        let routes = PageRoutes::of(&Page { name: "checkout".to_owned(), routes }).unwrap();
         for (path, owner) in [
             ("/checkout", Owner::Page),
             ("/checkout/", Owner::Page),
@@ -61,7 +61,7 @@ mod tests {
             ("/assets/site.css", Owner::Asset),
             ("/assets", Owner::Rest),
         ] {
-            assert_eq!(territory.owner(path), owner, "{path}");
+            assert_eq!(routes.owner(path), owner, "{path}");
         }
     }
 }
