@@ -23,8 +23,8 @@ pub struct OrderLine {
 pub struct Totals {
     /// Price of all lines.
     pub subtotal: String,
-    /// Price of the shipping, or `Free`.
-    pub shipping: String,
+    /// Price of the shipping; none when it is free.
+    pub shipping: Option<String>,
     /// What is to be paid.
     pub total: String,
 }

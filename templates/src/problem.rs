@@ -17,3 +17,10 @@ pub struct Problem {
     /// By which its log lines are found, or empty.
     pub request_id: String,
 }
+
+impl Problem {
+    /// The view of a problem in its shell, with the id by which its log lines are found, or an empty one.
+    pub fn new(shell: Shell, heading: &str, explanation: &str, request_id: String) -> Self {
+        Self { shell, heading: heading.to_owned(), explanation: explanation.to_owned(), request_id }
+    }
+}

@@ -30,7 +30,7 @@ impl Frame {
         let item = |entry: &Entry| NavigationItem {
             label: entry.label,
             path: entry.path,
-            current: entry.page == self.page,
+            current: if entry.page == self.page { "true" } else { "" },
             shows: entry.shows,
         };
         Shell {
@@ -73,6 +73,23 @@ pub struct Shell {
     pub message: String,
 }
 
+impl Shell {
+    /// The shell of the view at `path`: its entry in the navigation is where the visitor is.
+    #[must_use]
+    pub fn at(mut self, path: &str) -> Self {
+        for item in self.navigation.iter_mut().filter(|item| item.path == path) {
+            item.current = "page";
+        }
+        self
+    }
+
+    /// The shell of a form that came back with errors: the title is what is read out first.
+    #[must_use]
+    pub fn with_errors(self) -> Self {
+        Self { title: format!("Error: {}", self.title), ..self }
+    }
+}
+
 /// One entry of the navigation.
 #[derive(Debug, Clone, Copy)]
 pub struct NavigationItem {
@@ -80,8 +97,9 @@ pub struct NavigationItem {
     pub label: &'static str,
     /// Where it goes.
     pub path: &'static str,
-    /// Whether it is the page that is showing.
-    pub current: bool,
+    /// Whether it is where the visitor is, as `aria-current` says it: `"page"` for the very view that is showing,
+    /// `"true"` for another view of its page, or empty.
+    pub current: &'static str,
     /// `"basket"` for a count beside it, `"visitor"` for the visitor's name in place of the label, or empty.
     pub shows: &'static str,
 }

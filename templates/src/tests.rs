@@ -2,17 +2,68 @@
 
 use std::collections::BTreeMap;
 
+use askama::Template;
 use shared_assets::AssetUrls;
 
-use crate::{Address, Country, Frame};
+use crate::{Address, Country, Field, Frame, Kind, Shell, Totals};
 
 #[test]
 fn the_navigation_has_the_pages_in_their_order_and_marks_the_one_that_is_showing() {
     let shell = Frame::new("checkout", AssetUrls::Stable).shell("Basket");
     let place = |path: &str| shell.navigation.iter().position(|item| item.path == path).unwrap();
     assert!(place("/") < place("/my-account") && place("/my-account") < place("/checkout"));
-    assert!(shell.navigation.iter().all(|item| item.current == (item.path == "/checkout")));
+    let marks = |shell: &Shell| shell.navigation.iter().map(|item| (item.path, item.current)).collect::<Vec<_>>();
+    let marked = |mark| move |(path, current): &(&str, &str)| *current == if *path == "/checkout" { mark } else { "" };
+    assert!(marks(&shell).iter().all(marked("true")), "on another view of the page");
     assert_eq!(shell.title, "Basket – Tarnwell");
+    assert!(marks(&shell.at("/checkout")).iter().all(marked("page")), "on the view itself");
+}
+
+#[test]
+fn a_form_that_came_back_says_so_in_the_title() {
+    let shell = Frame::new("checkout", AssetUrls::Stable).shell("Checkout").with_errors();
+    assert_eq!(shell.title, "Error: Checkout – Tarnwell");
+}
+
+#[derive(Template)]
+#[template(
+    source = "{% include \"field.html\" %}{% include \"form_error.html\" %}{% include \"totals.html\" %}",
+    ext = "html"
+)]
+struct Parts {
+    shell: Shell,
+    field: Field,
+    form_error: String,
+    totals: Totals,
+}
+
+fn parts(field: Field, shipping: Option<&str>) -> String {
+    let totals =
+        Totals { subtotal: "€1".to_owned(), shipping: shipping.map(str::to_owned), total: "€1".to_owned() };
+    let shell = Frame::new("checkout", AssetUrls::Stable).shell("");
+    Parts { shell, field, form_error: "Not today.".to_owned(), totals }.render().unwrap()
+}
+
+#[test]
+fn every_kind_of_field_is_described_by_its_error_and_its_hint() {
+    for kind in [Kind::Select, Kind::Text] {
+        let field = Field::new(kind, "country", "Country", "country").hint("Where you live.");
+        assert!(parts(field.clone(), None).contains("aria-describedby=\"country-hint\""), "{kind:?}");
+        let wrong = parts(field.filled("", "Choose one."), None);
+        assert!(wrong.contains("aria-invalid=\"true\" aria-describedby=\"country-error country-hint\""), "{wrong}");
+    }
+}
+
+#[test]
+fn what_stopped_a_whole_form_can_take_the_focus() {
+    let html = parts(Field::new(Kind::Text, "name", "Name", "name"), None);
+    assert!(html.contains("role=\"alert\" tabindex=\"-1\" data-form-error"), "{html}");
+}
+
+#[test]
+fn shipping_that_costs_nothing_is_free() {
+    let html = |shipping| parts(Field::new(Kind::Text, "name", "Name", "name"), shipping);
+    assert!(html(None).contains("<dd>Free</dd>") && html(Some("€4.90")).contains("<dd>€4.90</dd>"));
 }
 
 #[test]

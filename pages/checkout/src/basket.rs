@@ -49,9 +49,9 @@ struct Refused<'a> {
 impl BasketView {
     /// A view without lines: the basket is empty or can't be reached.
     fn bare(page: &Checkout, visitor: &Visitor, state: &'static str) -> Self {
-        let nothing = Totals { subtotal: String::new(), shipping: String::new(), total: String::new() };
+        let nothing = Totals { subtotal: String::new(), shipping: None, total: String::new() };
         Self {
-            shell: visitor.shell(page, "Basket", 0),
+            shell: visitor.shell(page, "Basket", 0).at(BASKET),
             assets: page.assets,
             lines: Vec::new(),
             state,
@@ -62,8 +62,9 @@ impl BasketView {
     }
 
     fn filled(page: &Checkout, visitor: &Visitor, basket: orders::Basket, refused: Option<&Refused<'_>>) -> Self {
+        let shell = visitor.shell(page, "Basket", basket.count).at(BASKET);
         Self {
-            shell: visitor.shell(page, "Basket", basket.count),
+            shell: if refused.is_some() { shell.with_errors() } else { shell },
             assets: page.assets,
             state: "filled",
             count: basket.count,
@@ -76,12 +77,12 @@ impl BasketView {
 
 impl BasketLine {
     fn new(line: orders::BasketLine, refused: Option<&Refused<'_>>) -> Self {
-        let orders::BasketLine { line, available, problem } = line;
+        let orders::BasketLine { line, max_quantity, problem } = line;
         let refused = refused.filter(|refused| refused.slug == line.slug);
         Self {
             quantity: refused.map_or_else(|| line.quantity.to_string(), |refused| refused.typed.to_owned()),
             error: refused.map(|refused| refused.error.clone()).unwrap_or_default(),
-            max_quantity: available,
+            max_quantity,
             unit_price: price(line.unit_price),
             line_total: price(line.line_total),
             problem: problem.unwrap_or_default(),
@@ -130,8 +131,11 @@ pub(crate) async fn change(
 /// What orders have against the quantity; nothing when the line or the basket has gone, which the basket itself will
 /// show.
 fn refusal_of(error: ServiceError) -> Result<Option<String>, Error> {
-    match error.refusal() {
-        Some(refusal) => Ok(refusal.fields.get("quantity").cloned()),
+    if error.is_unknown("unknown_basket") || error.is("unknown_product") {
+        return Ok(None);
+    }
+    match error.refusal_of(&["invalid"]).and_then(|refusal| refusal.fields.values().next()) {
+        Some(message) => Ok(Some(message.clone())),
         None => Err(error.into()),
     }
 }

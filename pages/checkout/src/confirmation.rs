@@ -1,4 +1,4 @@
-//! What became of an order. Its key is known only to who placed it.
+//! An order that was made. Its key is known only to who placed it.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -7,7 +7,6 @@ use page_kit::{Error, html, log_missing, private};
 use templates::{OrderLine, Shell, Totals};
 use tokio::join;
 
-use crate::assets;
 use crate::page::{Checkout, not_found, order_lines, totals};
 use crate::visitor::Visitor;
 
@@ -15,11 +14,8 @@ use crate::visitor::Visitor;
 #[template(path = "confirmation.html")]
 struct ConfirmationView {
     shell: Shell,
-    assets: assets::Urls,
-    state: &'static str,
     number: String,
     email: String,
-    reason: String,
     address_lines: Vec<String>,
     lines: Vec<OrderLine>,
     totals: Totals,
@@ -40,11 +36,8 @@ pub(crate) async fn show(
     let countries = countries.inspect_err(log_missing).unwrap_or_default();
     let view = ConfirmationView {
         shell: visitor.shell(&page, "Thank you", basket_count),
-        assets: page.assets,
-        state: "made",
         number: order.number,
         email: order.email,
-        reason: String::new(),
         address_lines: order.address.lines(&countries),
         lines: order_lines(&order.lines),
         totals: totals(&order.totals),

@@ -1,6 +1,7 @@
 //! Email and address, and the button that places the order.
 //!
-//! The form carries a key that is made when it is first shown: however often it is sent, it makes one order.
+//! The form carries the key that orders gave the basket: however often it is shown or sent, it makes one order. It also
+//! carries the total that it shows: nothing is ordered at another one.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,15 +10,27 @@ use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use page_kit::{Cookies, Error, Refusal, html, log_missing, private};
+use page_kit::{Cookies, Error, Money, Refusal, html, log_missing, private};
+use serde_json::json;
 use templates::{Address, Country, Field, Kind, OrderLine, Shell, Totals};
 use tokio::join;
-use uuid::Uuid;
 
 use crate::orders::Wanted;
 use crate::page::{BASKET, Checkout, order_lines, totals};
 use crate::visitor::Visitor;
 use crate::{assets, orders};
+
+/// What orders may have against a form or a basket, for the visitor to put right.
+const REFUSALS: &[&str] = &[
+    "invalid",
+    "no_key",
+    "key_reused",
+    "unknown_basket",
+    "empty_basket",
+    "basket_changed",
+    "price_changed",
+    "out_of_stock",
+];
 
 #[derive(Template)]
 #[template(path = "details.html")]
@@ -30,11 +43,11 @@ struct DetailsView {
     address: Vec<Field>,
     lines: Vec<OrderLine>,
     totals: Totals,
+    total: Money,
 }
 
 /// The form, as it is or has been filled in, and what is wrong with it.
 struct Filled {
-    key: String,
     email: String,
     address: Address,
     form_error: String,
@@ -48,7 +61,6 @@ impl Filled {
         let name = account.map(|account| account.name.clone()).unwrap_or_default();
         let known = account.and_then(|account| account.address.clone());
         Self {
-            key: Uuid::new_v4().to_string(),
             email: account.map(|account| account.email.clone()).unwrap_or_default(),
             address: known.unwrap_or_else(|| Address { name, ..Address::default() }),
             form_error: String::new(),
@@ -60,7 +72,6 @@ impl Filled {
     fn typed(form: &HashMap<String, String>) -> Self {
         let text = |name: &str| form.get(name).map_or("", |text| text.trim());
         Self {
-            key: Uuid::try_parse(text("key")).unwrap_or_else(|_| Uuid::new_v4()).to_string(),
             email: text("email").to_owned(),
             address: Address::typed(form),
             form_error: String::new(),
@@ -68,13 +79,18 @@ impl Filled {
         }
     }
 
+    fn has_errors(&self) -> bool {
+        !self.form_error.is_empty() || !self.errors.is_empty()
+    }
+
     /// The form with what orders have against it.
     fn refused(mut self, refusal: &Refusal) -> Self {
         if refusal.fields.is_empty() {
-            self.form_error = refusal.message.clone();
-        }
-        if refusal.code == "key_reused" {
-            self.key = Uuid::new_v4().to_string();
+            self.form_error = match refusal.code.as_str() {
+                // The key is ours to keep in order, and the form comes back with the right one.
+                "no_key" | "key_reused" => "Please have another look at your order, then place it.".to_owned(),
+                _ => refusal.message.clone(),
+            };
         }
         let own = |name: &String| name.strip_prefix("address.").unwrap_or(name).to_owned();
         self.errors = refusal.fields.iter().map(|(name, message)| (own(name), message.clone())).collect();
@@ -105,15 +121,17 @@ pub(crate) async fn submit(
         customer: visitor.account.as_ref().map(|account| account.id.as_str()),
         email: &filled.email,
         address: &filled.address,
+        total: total(&form),
     };
-    let error = match page.orders.place(&filled.key, &wanted).await {
+    let key = form.get("key").map_or("", String::as_str);
+    let error = match page.orders.place(key, &wanted).await {
         Ok(()) => {
-            let confirmation = format!("/checkout/orders/{}", filled.key);
+            let confirmation = format!("/checkout/orders/{key}");
             return Ok((visitor.cookies, Redirect::to(&confirmation)).into_response());
         }
         Err(error) => error,
     };
-    let Some(refusal) = error.refusal() else {
+    let Some(refusal) = error.refusal_of(REFUSALS) else {
         return Err(error.into());
     };
     let around = Around::of(&page, Some(basket)).await?;
@@ -122,6 +140,12 @@ pub(crate) async fn submit(
         StatusCode::OK => (StatusCode::UNPROCESSABLE_ENTITY, response).into_response(),
         _ => response,
     })
+}
+
+/// The total that the form showed; none when it has been tampered with, which hurts nobody else.
+fn total(form: &HashMap<String, String>) -> Option<Money> {
+    let amount: i64 = form.get("total")?.parse().ok()?;
+    serde_json::from_value(json!({ "amount": amount, "currency": form.get("currency")? })).ok()
 }
 
 /// What stands around the form's own fields.
@@ -146,14 +170,16 @@ fn render(page: &Checkout, visitor: Visitor, around: Around, filled: Filled) -> 
     let email_error = filled.errors.get("email").map_or("", String::as_str);
     let email = Field::new(Kind::Email, "email", "Email", "email").filled(&filled.email, email_error);
     let lines: Vec<_> = basket.lines.into_iter().map(|line| line.line).collect();
+    let shell = visitor.shell(page, "Checkout", basket.count);
     let view = DetailsView {
-        shell: visitor.shell(page, "Checkout", basket.count),
+        shell: if filled.has_errors() { shell.with_errors() } else { shell },
         assets: page.assets,
         form_error: filled.form_error,
-        key: filled.key,
+        key: basket.order_key,
         contact: vec![email.hint("News of your order goes there.")],
         address: filled.address.fields(&filled.errors, &around.countries),
         lines: order_lines(&lines),
+        total: basket.totals.total,
         totals: totals(&basket.totals),
     };
     Ok((private(is_complete), visitor.cookies, html(&view)?).into_response())

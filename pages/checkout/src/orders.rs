@@ -1,5 +1,7 @@
 //! What this page asks orders: the basket, changes to it, and to place an order.
 
+use std::time::Duration;
+
 use axum::http::HeaderName;
 use page_kit::{Money, Service, ServiceError, log_missing};
 use serde::{Deserialize, Serialize};
@@ -8,12 +10,18 @@ use templates::Address;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// How long an order may take: longer than orders itself waits for the catalog (three calls of 3 s each) and for its
+/// database, so that it is done, or refused, before we say that we don't know.
+const PLACING: Duration = Duration::from_secs(15);
+
 /// The orders service.
 #[derive(Debug, Clone)]
 pub(crate) struct Client(Service);
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Basket {
+    /// The idempotency key of the basket's next order.
+    pub(crate) order_key: String,
     pub(crate) lines: Vec<BasketLine>,
     pub(crate) count: u32,
     pub(crate) can_order: bool,
@@ -25,7 +33,7 @@ pub(crate) struct Basket {
 pub(crate) struct BasketLine {
     #[serde(flatten)]
     pub(crate) line: Line,
-    pub(crate) available: u32,
+    pub(crate) max_quantity: u32,
     pub(crate) problem: Option<String>,
 }
 
@@ -63,6 +71,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) customer: Option<&'a str>,
     pub(crate) email: &'a str,
     pub(crate) address: &'a Address,
+    /// What the visitor has seen that it costs.
+    pub(crate) total: Option<Money>,
 }
 
 impl Client {
@@ -77,7 +87,7 @@ impl Client {
         };
         match self.0.get(&["baskets", id]).send().await {
             Ok(basket) => Ok(Some(basket)),
-            Err(error) if error.refusal().is_some() => Ok(None),
+            Err(error) if error.is_unknown("unknown_basket") => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -93,7 +103,7 @@ impl Client {
         };
         match self.0.get(&["baskets", id, "count"]).send::<Answer>().await {
             Ok(answer) => answer.count,
-            Err(error) if error.refusal().is_some() => 0,
+            Err(error) if error.is_unknown("unknown_basket") => 0,
             Err(error) => {
                 log_missing(&error);
                 0
@@ -109,7 +119,8 @@ impl Client {
 
     /// Places an order, once for each `key` however often it is asked for.
     pub(crate) async fn place(&self, key: &str, wanted: &Wanted<'_>) -> Result<(), ServiceError> {
-        self.0.post(&["orders"]).header(IDEMPOTENCY_KEY, key).json(wanted).done().await
+        let patient = self.0.clone().with_deadline(PLACING);
+        patient.post(&["orders"]).header(IDEMPOTENCY_KEY, key).json(wanted).done().await
     }
 
     /// The order that was placed with `key`.
@@ -120,7 +131,7 @@ impl Client {
         }
         match self.0.get(&["orders"]).query("key", key).send::<Answer>().await {
             Ok(mut answer) => Ok(answer.orders.pop()),
-            Err(error) if error.refusal().is_some() => Ok(None),
+            Err(error) if error.is_unknown("unknown_order") => Ok(None),
             Err(error) => Err(error),
         }
     }

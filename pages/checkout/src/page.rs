@@ -42,8 +42,7 @@ pub(crate) fn routes(config: &Config) -> Result<Router> {
         .with_state(page.clone());
     Ok(page_kit::with_problems(routes, move |problem| {
         let shell = page.frame.shell(problem.heading);
-        let (heading, explanation) = (problem.heading.to_owned(), problem.explanation.to_owned());
-        Problem { shell, heading, explanation, request_id: problem.request_id }.render()
+        Problem::new(shell, problem.heading, problem.explanation, problem.request_id).render()
     }))
 }
 
@@ -75,9 +74,6 @@ pub(crate) fn order_lines(lines: &[orders::Line]) -> Vec<OrderLine> {
 
 /// Totals as orders computed them.
 pub(crate) fn totals(totals: &orders::Totals) -> Totals {
-    let shipping = match totals.shipping.amount {
-        0 => "Free".to_owned(),
-        _ => price(totals.shipping),
-    };
+    let shipping = (totals.shipping.amount != 0).then(|| price(totals.shipping));
     Totals { subtotal: price(totals.subtotal), shipping, total: price(totals.total) }
 }

@@ -1,9 +1,12 @@
 //! Checkout by itself, in process.
 
-use page_kit::Config;
+use axum::http::StatusCode;
+use axum::{Json, Router};
 use page_kit::testing::{Answer, Visitor};
+use page_kit::{Config, Service};
+use serde_json::json;
 
-use crate::{PAGE, assets, page};
+use crate::{PAGE, accounts, assets, orders, page};
 
 const ADDRESS: &str = "email=ada%40example.com&name=Ada&line1=Here+1&line2=&postcode=10115&city=Berlin&country=DE";
 
@@ -13,9 +16,13 @@ fn visitor() -> Visitor {
     Visitor::of(page_kit::app(&config, &[shared_assets::ALL, assets::ALL], routes).unwrap())
 }
 
-fn key_of(form: &Answer) -> String {
-    let (_, rest) = form.body.split_once("name=\"key\" value=\"").unwrap();
+fn hidden(name: &str, form: &Answer) -> String {
+    let (_, rest) = form.body.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
     rest.split('"').next().unwrap().to_owned()
+}
+
+fn key_of(form: &Answer) -> String {
+    hidden("key", form)
 }
 
 #[tokio::test]
@@ -50,6 +57,7 @@ async fn a_quantity_that_can_not_be_comes_back_beside_its_line() {
         assert_eq!(refused.status, 422, "{typed}");
         assert!(refused.says(message) && refused.says(&format!("value=\"{typed}\"")), "{}", refused.body);
         assert!(refused.says("aria-describedby=\"error-speckle-mug\""), "{}", refused.body);
+        assert!(refused.says("<title>Error: Basket"), "{}", refused.body);
     }
 }
 
@@ -63,10 +71,64 @@ async fn an_order_is_placed_once_however_often_its_form_is_sent() {
         assert_eq!((sent.status, sent.header("location")), (303, format!("/checkout/orders/{key}").as_str()));
     }
     let made = visitor.get(&format!("/checkout/orders/{key}")).await;
-    for text in ["data-order-state=\"made\"", "TW-10042", "10115 Berlin", "Germany", "€236.00"] {
+    for text in ["Thank you.", "TW-10042", "10115 Berlin", "Germany", "€236.00"] {
         assert!(made.says(text), "{text}");
     }
     assert!(visitor.get("/checkout").await.says("Your basket is empty"));
+}
+
+#[tokio::test]
+async fn a_form_that_is_shown_again_is_the_same_order_until_it_is_made() {
+    let mut visitor = visitor();
+    let first = visitor.get("/checkout/details").await;
+    assert_eq!(key_of(&visitor.get("/checkout/details").await), key_of(&first));
+    let refused = visitor.post("/checkout/details", "email=&key=somebody+elses").await;
+    assert_eq!(key_of(&refused), key_of(&first));
+
+    let form = format!("{ADDRESS}&key={}", key_of(&first));
+    let made = visitor.post("/checkout/details", &form).await;
+    visitor.post("/checkout/lines/speckle-mug", "quantity=1").await;
+    assert_ne!(key_of(&visitor.get("/checkout/details").await), key_of(&first));
+    let again = visitor.post("/checkout/details", &form).await;
+    assert_eq!((again.status, again.header("location")), (303, made.header("location")), "the answer that was lost");
+}
+
+#[tokio::test]
+async fn nothing_is_ordered_at_another_total_than_the_form_showed() {
+    let mut visitor = visitor();
+    let seen = visitor.get("/checkout/details").await;
+    let (key, total, currency) = (key_of(&seen), hidden("total", &seen), hidden("currency", &seen));
+    assert_eq!((total.as_str(), currency.as_str()), ("23600", "EUR"));
+    let refused = visitor.post("/checkout/details", &format!("{ADDRESS}&key={key}&total=100&currency=EUR")).await;
+    assert_eq!((refused.status, hidden("total", &refused), key_of(&refused)), (422, total.clone(), key.clone()));
+    for text in ["A price changed since you saw it", "<title>Error: Checkout", "value=\"Berlin\""] {
+        assert!(refused.says(text), "{text} in {}", refused.body);
+    }
+    assert!(visitor.get("/checkout").await.says("4 pieces"));
+    let form = format!("{ADDRESS}&key={key}&total={total}&currency={currency}");
+    assert_eq!(visitor.post("/checkout/details", &form).await.status, 303);
+}
+
+#[tokio::test]
+async fn a_refusal_that_nobody_expects_is_an_error_and_not_nothing() {
+    let refuses = async || (StatusCode::TOO_MANY_REQUESTS, Json(json!({ "error": { "code": "slow_down" } })));
+    let service = Service::in_process("any", Router::new().fallback(refuses));
+    assert!(accounts::Client::new(service.clone()).account("ada").await.is_err());
+    let orders = orders::Client::new(service);
+    assert!(orders.basket(Some("full")).await.is_err());
+    assert!(orders.placed("key").await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_sent_in_no_way_we_read_is_refused_in_the_shell_of_the_site() {
+    let mut visitor = visitor();
+    for (request, status) in
+        [("POST /checkout/details", 415), ("PUT /checkout", 405), ("GET /checkout/orders/%ff", 400)]
+    {
+        let refused = visitor.send(request, &[("accept", "text/html")], "").await;
+        assert_eq!(refused.status, status, "{request}");
+        assert!(refused.says("Tarnwell") && refused.says("hing was changed"), "{}", refused.body);
+    }
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ impl Client {
         }
         match self.0.get(&["session"]).bearer(session).send::<Answer>().await {
             Ok(answer) => Ok(Some(answer.account.name)),
-            Err(error) if error.refusal().is_some() => Ok(None),
+            Err(error) if error.is("no_session") => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -26,22 +26,26 @@ impl Client {
         Ok(answer.categories)
     }
 
-    /// The products that a search finds; refused when it names an unknown category or order.
-    pub(crate) async fn products(&self, query: &HashMap<String, String>) -> Result<Products, ServiceError> {
+    /// The products that a search finds; none when there can't be such a search, as in an unknown category or order.
+    pub(crate) async fn products(&self, query: &HashMap<String, String>) -> Result<Option<Products>, ServiceError> {
         let mut request = self.0.get(&["products"]);
         for name in SEARCH {
             if let Some(value) = query.get(*name).map(|value| value.trim()).filter(|value| !value.is_empty()) {
                 request = request.query(name, value);
             }
         }
-        request.send().await
+        match request.send().await {
+            Ok(products) => Ok(Some(products)),
+            Err(error) if error.is_unknown("invalid") => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// One product, or none by this name.
     pub(crate) async fn product(&self, slug: &str) -> Result<Option<Product>, ServiceError> {
         match self.0.get(&["products", slug]).send().await {
             Ok(product) => Ok(Some(product)),
-            Err(error) if error.refusal().is_some_and(|refusal| refusal.status == 404) => Ok(None),
+            Err(error) if error.is_unknown("unknown_product") => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -28,25 +28,20 @@ impl Client {
         }
         match self.0.get(&["baskets", basket, "count"]).send::<Answer>().await {
             Ok(answer) => Ok(answer.count),
-            Err(error) if error.refusal().is_some() => Ok(0),
+            Err(error) if error.is_unknown("unknown_basket") => Ok(0),
             Err(error) => Err(error),
         }
     }
 
     /// Puts a product into the basket `basket`, or into a new one when there is none or it is unknown.
     pub(crate) async fn add(&self, basket: Option<&str>, slug: &str, quantity: i64) -> Result<Basket, ServiceError> {
+        let line = json!({ "slug": slug, "quantity": quantity });
         if let Some(id) = basket {
-            match self.add_to(id, slug, quantity).await {
-                Err(error) if error.is("unknown_basket") => {}
+            match self.0.post(&["baskets", id, "lines"]).json(&line).send().await {
+                Err(error) if error.is_unknown("unknown_basket") => {}
                 answer => return answer,
             }
         }
-        let fresh: Basket = self.0.post(&["baskets"]).send().await?;
-        self.add_to(&fresh.id, slug, quantity).await
-    }
-
-    async fn add_to(&self, basket: &str, slug: &str, quantity: i64) -> Result<Basket, ServiceError> {
-        let line = json!({ "slug": slug, "quantity": quantity });
-        self.0.post(&["baskets", basket, "lines"]).json(&line).send().await
+        self.0.post(&["baskets"]).json(&line).send().await
     }
 }

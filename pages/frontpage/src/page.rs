@@ -10,10 +10,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use page_kit::{Config, Error, Result, html, log_missing, request_id};
-use shared_assets::FAVICON_SVG;
 use templates::{Frame, Problem, Shell};
 use tokio::join;
 
+use crate::assets::FAVICON_ICO;
 use crate::search::{Results, Search};
 use crate::{PAGE, accounts, assets, catalog, orders, product, sample, visitor};
 
@@ -59,9 +59,8 @@ pub(crate) fn routes(config: &Config) -> Result<Router> {
         .fallback(not_found)
         .with_state(page.clone());
     Ok(page_kit::with_problems(routes, move |problem| {
-        let heading = problem.heading.to_owned();
-        let explanation = problem.explanation.to_owned();
-        Problem { shell: page.shell(problem.heading), heading, explanation, request_id: problem.request_id }.render()
+        let shell = page.shell(problem.heading);
+        Problem::new(shell, problem.heading, problem.explanation, problem.request_id).render()
     }))
 }
 
@@ -88,13 +87,16 @@ async fn home(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     if headers.get(FRAGMENT).is_some_and(|name| name == "results") {
-        return results(&page, &query).await;
+        return results(page, &query).await;
     }
     let (categories, products) = join!(page.catalog.categories(), page.catalog.products(&query));
-    if products.as_ref().is_err_and(|error| error.refusal().is_some()) {
+    let Some(products) = products.transpose() else {
         return Ok(not_found(State(page)).await?.into_response());
-    }
+    };
     let mut shell = page.shell("Gear for slow mountains");
+    if query.is_empty() {
+        shell = shell.at("/");
+    }
     let mut caching = FOR_EVERYBODY;
     for error in [categories.as_ref().err(), products.as_ref().err()].into_iter().flatten() {
         log_missing(error);
@@ -113,8 +115,10 @@ async fn home(
 }
 
 /// The results alone, for the script that puts them in place.
-async fn results(page: &Frontpage, query: &HashMap<String, String>) -> Result<Response, Error> {
-    let products = page.catalog.products(query).await?;
+async fn results(page: Frontpage, query: &HashMap<String, String>) -> Result<Response, Error> {
+    let Some(products) = page.catalog.products(query).await? else {
+        return Ok(not_found(State(page)).await?.into_response());
+    };
     let view = ResultsView { shell: page.shell(""), results: Results::new(query, Some(products)) };
     Ok(([(CACHE_CONTROL, "no-store"), (VARY, FRAGMENT)], html(&view)?).into_response())
 }
@@ -133,6 +137,6 @@ pub(crate) async fn not_found(State(page): State<Frontpage>) -> Result<impl Into
 
 /// For whoever asks at the traditional place; pages link the asset itself.
 async fn favicon() -> impl IntoResponse {
-    let headers = [(CONTENT_TYPE, FAVICON_SVG.content_type), (CACHE_CONTROL, "public, max-age=86400")];
-    (headers, FAVICON_SVG.bytes())
+    let headers = [(CONTENT_TYPE, FAVICON_ICO.content_type), (CACHE_CONTROL, "public, max-age=86400")];
+    (headers, FAVICON_ICO.bytes())
 }

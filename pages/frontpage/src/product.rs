@@ -24,7 +24,6 @@ struct ProductView {
     assets: assets::Urls,
     product: Product,
     quantity: String,
-    max_quantity: u32,
     quantity_error: String,
     added: bool,
     related: Vec<Card>,
@@ -53,7 +52,6 @@ impl ProductView {
             shell,
             assets: page.assets,
             quantity: "1".to_owned(),
-            max_quantity: summary.stock.quantity,
             quantity_error: String::new(),
             added: false,
             related: related.into_iter().map(Card::new).collect(),
@@ -112,17 +110,17 @@ pub(crate) async fn add(
             let back = format!("/products/{slug}?added=1");
             Ok((cookies.with_basket(basket.id), Redirect::to(&back)).into_response())
         }
-        Err(error) => match quantity_error(&error) {
+        Err(error) if error.is_unknown("unknown_product") => Ok(not_found(State(page)).await?.into_response()),
+        Err(error) => match objection(&error) {
             Some(message) => refuse(page, &slug, typed, message, is_script).await,
-            None if error.is("unknown_product") => Ok(not_found(State(page)).await?.into_response()),
             None => Err(error.into()),
         },
     }
 }
 
-/// What orders have against the quantity.
-fn quantity_error(error: &ServiceError) -> Option<String> {
-    error.refusal()?.fields.get("quantity").cloned()
+/// What orders have against the quantity, or against one more product in the basket.
+pub(crate) fn objection(error: &ServiceError) -> Option<String> {
+    error.refusal_of(&["invalid"])?.fields.values().next().cloned()
 }
 
 /// The form again, with what was typed and what is wrong with it.
@@ -134,6 +132,7 @@ async fn refuse(page: Frontpage, slug: &str, typed: &str, message: String, is_sc
         return Ok(not_found(State(page)).await?.into_response());
     };
     let quantity = typed.to_owned();
-    let view = ProductView { quantity, quantity_error: message, ..ProductView::new(&page, product) };
+    let view = ProductView::new(&page, product);
+    let view = ProductView { quantity, quantity_error: message, shell: view.shell.with_errors(), ..view };
     Ok((StatusCode::UNPROCESSABLE_ENTITY, html(&view)?).into_response())
 }

@@ -26,7 +26,7 @@ impl Search {
         Self {
             q: word(query, "q").to_owned(),
             filtered: is_filtered(query),
-            in_stock: !word(query, "in_stock").is_empty(),
+            in_stock: is_in_stock(query),
             categories: choices(everything.chain(named), word(query, "category")),
             sorts: choices(SORTS.iter().copied(), word(query, "sort")),
         }
@@ -97,7 +97,11 @@ pub(crate) fn stock_text(stock: &Stock) -> String {
 }
 
 fn is_filtered(query: &HashMap<String, String>) -> bool {
-    ["q", "category", "in_stock"].iter().any(|name| !word(query, name).is_empty())
+    ["q", "category"].iter().any(|name| !word(query, name).is_empty()) || is_in_stock(query)
+}
+
+fn is_in_stock(query: &HashMap<String, String>) -> bool {
+    word(query, "in_stock") == "true"
 }
 
 fn word<'a>(query: &'a HashMap<String, String>, name: &str) -> &'a str {

@@ -1,9 +1,14 @@
 //! The frontpage by itself, in process.
 
-use page_kit::Config;
-use page_kit::testing::Visitor;
+use std::collections::HashMap;
 
-use crate::{PAGE, assets, page};
+use axum::http::StatusCode;
+use axum::{Json, Router};
+use page_kit::testing::Visitor;
+use page_kit::{Config, Service};
+use serde_json::json;
+
+use crate::{PAGE, accounts, assets, catalog, orders, page, product};
 
 fn visitor() -> Visitor {
     let config = Config::standalone(PAGE);
@@ -33,7 +38,55 @@ async fn a_search_shows_what_it_finds_and_what_was_asked() {
     assert!(nothing.says("0 products for") && !nothing.says("<b>zzz"), "{}", nothing.body);
     for query in ["/?category=cars", "/?sort=colour"] {
         assert_eq!(visitor.get(query).await.status, 404, "{query}");
+        let part = visitor.send(&format!("GET {query}"), &[("x-fragment", "results")], "").await;
+        assert_eq!((part.status, part.header("cache-control")), (404, "no-store"), "{query}");
     }
+}
+
+#[tokio::test]
+async fn only_what_says_so_is_in_stock_only() {
+    let mut visitor = visitor();
+    let all = visitor.get("/?in_stock=false").await;
+    assert!(!all.says("value=\"true\" checked") && !all.says("Clear filters"), "{}", all.body);
+    let some = visitor.get("/?in_stock=true").await;
+    assert!(some.says("value=\"true\" checked") && some.says("Clear filters"), "{}", some.body);
+}
+
+#[tokio::test]
+async fn the_navigation_tells_the_page_itself_from_a_search_in_it() {
+    let mut visitor = visitor();
+    assert!(visitor.get("/").await.says("href=\"/\" aria-current=\"page\""));
+    assert!(visitor.get("/?q=stove").await.says("href=\"/\" aria-current=\"true\""));
+}
+
+#[tokio::test]
+async fn a_search_that_is_too_long_for_a_url_is_found_nowhere() {
+    let mut visitor = visitor();
+    // The one that the catalog would get is three times as long as the visitor's.
+    assert_eq!(visitor.get(&format!("/?q={}", "(".repeat(30_000))).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_refusal_that_nobody_expects_is_an_error_and_not_nothing() {
+    let refuses = async || (StatusCode::TOO_MANY_REQUESTS, Json(json!({ "error": { "code": "slow_down" } })));
+    let service = Service::in_process("any", Router::new().fallback(refuses));
+    assert!(accounts::Client::new(service.clone()).name("ada").await.is_err());
+    assert!(orders::Client::new(service.clone()).count("full").await.is_err());
+    assert!(orders::Client::new(service.clone()).add(Some("full"), "mug", 1).await.is_err());
+    let catalog = catalog::Client::new(service);
+    assert!(catalog.product("mug").await.is_err());
+    assert!(catalog.products(&HashMap::new()).await.is_err());
+}
+
+#[tokio::test]
+async fn who_may_add_no_more_products_is_told_so_beside_the_quantity() {
+    let refuses = async || {
+        let fields = json!({ "slug": "A basket holds at most 100 different products." });
+        (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "error": { "code": "invalid", "fields": fields } })))
+    };
+    let orders = orders::Client::new(Service::in_process("orders", Router::new().fallback(refuses)));
+    let error = orders.add(Some("full"), "mug", 1).await.unwrap_err();
+    assert_eq!(product::objection(&error).as_deref(), Some("A basket holds at most 100 different products."));
 }
 
 #[tokio::test]
@@ -75,6 +128,7 @@ async fn a_quantity_that_can_not_be_comes_back_beside_the_field() {
         assert_eq!(refused.status, 422, "{typed}");
         assert!(refused.says(message) && refused.says(&format!("value=\"{typed}\"")), "{}", refused.body);
         assert!(refused.says("aria-invalid=\"true\" aria-describedby=\"quantity-error\""), "{}", refused.body);
+        assert!(refused.says("<title>Error: Speckle"), "{}", refused.body);
     }
 }
 
@@ -95,8 +149,17 @@ async fn what_is_not_here_is_said_in_the_shell_of_the_site() {
         assert_eq!((missing.status, missing.header("cache-control")), (404, "no-store"), "{path}");
         assert!(missing.says("We don’t carry that"), "{path}");
     }
+    for (request, status) in [("GET /products/%ff", 400), ("DELETE /", 405), ("POST /products/fellside-2", 415)] {
+        let refused = visitor.send(request, &[("accept", "text/html")], "").await;
+        assert_eq!(refused.status, status, "{request}");
+        assert!(refused.says("Tarnwell"), "{}", refused.body);
+        assert!(refused.says("hing was changed"), "{}", refused.body);
+        assert_eq!(refused.header("allow"), if status == 405 { "GET,HEAD" } else { "" }, "{request}");
+    }
     let missing = visitor.post("/products/nothing", "quantity=1").await;
-    assert_eq!(missing.status, 404);
-    assert_eq!(visitor.get("/favicon.ico").await.header("content-type"), "image/svg+xml");
+    assert_eq!((missing.status, visitor.cookie("basket")), (404, ""));
+    let icon = visitor.get("/favicon.ico").await;
+    assert_eq!((icon.status, icon.header("content-type")), (200, "image/x-icon"));
+    assert!(icon.says("PNG"));
     assert!(visitor.get("/robots.txt").await.says("Disallow: /checkout"));
 }

@@ -48,7 +48,7 @@ pub(crate) struct Flags {
     pub(crate) standalone: bool,
 
     /// Verify the page's own assets and manifest, then exit: status 0 when a proxy could admit it.
-    #[arg(long)]
+    #[arg(long, env = "PAGEFLEET_CHECK", value_parser = BoolishValueParser::new())]
     pub(crate) check: bool,
 
     /// Which URLs of assets to link: `fingerprinted`, or `stable` ones that are asked for again on every page.
@@ -86,5 +86,20 @@ impl Config {
             return Ok(Service::in_process(name, service_kit::error::with_fallbacks(sample())));
         }
         Service::from_env(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_has_a_variable() {
+        let command = Flags::command();
+        let flags = command.get_arguments().filter(|flag| !["help", "version"].contains(&flag.get_id().as_str()));
+        for flag in flags {
+            let variable = flag.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+            assert!(variable.starts_with("PAGEFLEET_"), "{flag} has none");
+        }
     }
 }

@@ -5,9 +5,10 @@ use std::any::Any;
 
 use askama::Template;
 use axum::Router;
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::map_response;
+use axum::extract::Request;
+use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn};
 use axum::response::{Html, IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -52,6 +53,18 @@ impl Problem {
                 "A rest on the way",
                 "We can’t reach a part of the shop at this moment. Nothing is lost; please try again in a minute.",
             ),
+            StatusCode::METHOD_NOT_ALLOWED => (
+                "That can’t be done here",
+                "There is such a page, but it is not for this. Nothing was changed; please go on from here.",
+            ),
+            StatusCode::PAYLOAD_TOO_LARGE => (
+                "That is more than we can carry",
+                "What was sent is too long, so nothing was changed. Please go back and send less.",
+            ),
+            status if status.is_client_error() => (
+                "We could not read that",
+                "The address or the form is not as it should be, so nothing was changed. Please go on from here.",
+            ),
             _ => ("Something slipped", "That is our mistake, not yours. Please try again in a minute."),
         };
         Self { status, heading, explanation, request_id: request_id() }
@@ -70,21 +83,48 @@ impl IntoResponse for Problem {
     }
 }
 
-/// `routes`, whose problems, panics included, are shown as `render` says.
+/// `routes`, whose problems are shown as `render` says: errors, panics, and whatever was refused without a view of its
+/// own to somebody who looks at it.
 pub fn with_problems<F>(routes: Router, render: F) -> Router
 where
     F: Fn(Problem) -> askama::Result<String> + Clone + Send + Sync + 'static,
 {
-    let show = move |mut response: Response| {
-        if let Some(problem) = response.extensions_mut().remove::<Problem>()
-            && let Ok(body) = render(problem)
-        {
-            *response.body_mut() = body.into();
-            response.headers_mut().remove("content-length");
+    let show = move |request: Request, next: Next| {
+        let (render, for_people) = (render.clone(), accepts_html(request.headers()));
+        async move {
+            let mut response = next.run(request).await;
+            if for_people && is_bare_refusal(&response) {
+                response = with_a_view(&response);
+            }
+            if let Some(problem) = response.extensions_mut().remove::<Problem>()
+                && let Ok(body) = render(problem)
+            {
+                *response.body_mut() = body.into();
+                response.headers_mut().remove("content-length");
+            }
+            response
         }
-        std::future::ready(response)
     };
-    routes.layer(CatchPanicLayer::custom(panicked)).layer(map_response(show))
+    routes.layer(CatchPanicLayer::custom(panicked)).layer(from_fn(show))
+}
+
+fn accepts_html(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT).iter().any(|accepted| accepted.to_str().is_ok_and(|types| types.contains("text/html")))
+}
+
+/// Whether this is how axum refuses what never gets to a handler: a line of text, or nothing at all.
+fn is_bare_refusal(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    response.status().is_client_error() && kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"))
+}
+
+fn with_a_view(refusal: &Response) -> Response {
+    let mut response = Problem::of(refusal.status()).into_response();
+    // RFC 9110, section 15.5.6: a 405 has to have it.
+    if let Some(allowed) = refusal.headers().get(ALLOW) {
+        response.headers_mut().insert(ALLOW, allowed.clone());
+    }
+    response
 }
 
 fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
@@ -95,7 +135,10 @@ fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use axum::body::Body;
+    use axum::extract::Path;
     use axum::routing::get;
     use http::Request;
     use http_body_util::BodyExt;
@@ -127,5 +170,41 @@ mod tests {
         let panicking = Router::new().route("/", get(async || -> () { panic!("a secret") }));
         let (status, body) = answer(with_problems(panicking, show)).await;
         assert_eq!((status.as_u16(), body.as_str()), (500, "<main>Something slipped</main>"));
+    }
+
+    #[tokio::test]
+    async fn what_never_gets_to_a_handler_is_refused_in_the_pages_shell_too() {
+        let show = |problem: Problem| Ok(format!("<main>{} {}</main>", problem.status, problem.heading));
+        let form = axum::routing::post(async |_: axum::Form<HashMap<String, String>>| "taken");
+        let routes = Router::new().route("/form", form).route("/names/{name}", get(async |_: Path<String>| "read"));
+        let page = with_problems(routes, show);
+        let send = async |request: &str, headers: &[(&str, &str)], body: String| {
+            let (method, path) = request.split_once(' ').unwrap();
+            let request = headers.iter().fold(Request::builder().method(method).uri(path), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+            let response = page.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+            let (parts, body) = response.into_parts();
+            (parts, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
+        };
+        let (html, form) = (("accept", "text/html,*/*;q=0.8"), ("content-type", "application/x-www-form-urlencoded"));
+        for (request, headers, body, expected) in [
+            ("GET /form", vec![html], String::new(), 405),
+            ("POST /form", vec![html], String::new(), 415),
+            ("POST /form", vec![html, form], "x".repeat(3_000_000), 413),
+            ("GET /names/%ff", vec![html], String::new(), 400),
+        ] {
+            let (answer, body) = send(request, &headers, body).await;
+            assert_eq!(answer.status, expected, "{request}");
+            assert!(body.starts_with(&format!("<main>{expected} ")), "{request}: {body}");
+            assert_eq!(
+                (&answer.headers["content-type"], &answer.headers["cache-control"]),
+                (&"text/html; charset=utf-8".parse().unwrap(), &"no-store".parse().unwrap())
+            );
+            assert_eq!(answer.headers.contains_key("allow"), expected == 405, "{request}");
+        }
+        let (answer, body) = send("POST /form", &[("accept", "application/json")], String::new()).await;
+        assert_eq!(answer.status, 415);
+        assert!(!body.contains("<main>"), "a program gets its line of text");
     }
 }

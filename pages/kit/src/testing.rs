@@ -22,7 +22,7 @@ pub struct Answer {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body.
+    /// The body, as far as it is text.
     pub body: String,
 }
 
@@ -55,7 +55,7 @@ impl Visitor {
     /// Sends `request`, as in `"GET /"`, with headers and a form.
     ///
     /// # Panics
-    /// When the request is malformed or the answer no text: a test is wrong then, or has found something.
+    /// When the request is malformed: a test is wrong then.
     pub async fn send(&mut self, request: &str, headers: &[(&str, &str)], form: &str) -> Answer {
         let (method, path) = request.split_once(' ').expect("a request is a method and a path");
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -72,7 +72,7 @@ impl Visitor {
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("the body is in memory");
         self.keep_cookies(&parts.headers);
-        let body = String::from_utf8(body.to_vec()).expect("the body is text");
+        let body = String::from_utf8_lossy(&body).into_owned();
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 

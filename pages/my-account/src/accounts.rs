@@ -1,7 +1,7 @@
 //! What this page asks accounts: everything there is to an account.
 
 use page_kit::{Service, ServiceError};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use templates::{Address, Country};
 
@@ -15,6 +15,21 @@ pub(crate) struct Account {
     pub(crate) email: String,
     pub(crate) name: String,
     pub(crate) address: Option<Address>,
+}
+
+/// What a new account needs.
+#[derive(Debug, Serialize)]
+pub(crate) struct SignUp<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) email: &'a str,
+    pub(crate) password: &'a str,
+}
+
+/// What proves who somebody is.
+#[derive(Debug, Serialize)]
+pub(crate) struct SignIn<'a> {
+    pub(crate) email: &'a str,
+    pub(crate) password: &'a str,
 }
 
 /// A session that has just begun.
@@ -40,15 +55,23 @@ impl Client {
         Self(service)
     }
 
-    pub(crate) async fn sign_up(&self, name: &str, email: &str, password: &str) -> Result<Session, ServiceError> {
-        let body = json!({ "name": name, "email": email, "password": password });
-        let begun: Begun = self.0.post(&["accounts"]).json(&body).send().await?;
-        Ok(begun.session)
+    /// A new account and its first session, in place of the session `old`.
+    pub(crate) async fn sign_up(&self, form: &SignUp<'_>, old: Option<&str>) -> Result<Session, ServiceError> {
+        self.begin("accounts", form, old).await
     }
 
-    pub(crate) async fn sign_in(&self, email: &str, password: &str) -> Result<Session, ServiceError> {
-        let body = json!({ "email": email, "password": password });
-        let begun: Begun = self.0.post(&["sessions"]).json(&body).send().await?;
+    /// A new session, in place of the session `old`.
+    pub(crate) async fn sign_in(&self, form: &SignIn<'_>, old: Option<&str>) -> Result<Session, ServiceError> {
+        self.begin("sessions", form, old).await
+    }
+
+    async fn begin(&self, what: &str, form: &impl Serialize, old: Option<&str>) -> Result<Session, ServiceError> {
+        let request = self.0.post(&[what]).json(form);
+        let request = match old {
+            Some(old) => request.bearer(old),
+            None => request,
+        };
+        let begun: Begun = request.send().await?;
         Ok(begun.session)
     }
 
@@ -60,7 +83,7 @@ impl Client {
     pub(crate) async fn account(&self, session: &str) -> Result<Option<Account>, ServiceError> {
         match self.0.get(&["session"]).bearer(session).send::<Answer>().await {
             Ok(answer) => Ok(Some(answer.account)),
-            Err(error) if error.refusal().is_some() => Ok(None),
+            Err(error) if error.is("no_session") => Ok(None),
             Err(error) => Err(error),
         }
     }

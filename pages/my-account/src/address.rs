@@ -12,7 +12,7 @@ use templates::{Address, Field, Shell};
 use tokio::join;
 
 use crate::assets;
-use crate::page::MyAccount;
+use crate::page::{MyAccount, REFUSALS};
 use crate::visitor::SignedIn;
 
 #[derive(Template)]
@@ -60,12 +60,13 @@ pub(crate) async fn submit(
         Ok(()) => return Ok(Redirect::to("/my-account/address?saved=1").into_response()),
         Err(error) => error,
     };
-    let Some(refusal) = error.refusal() else {
+    let Some(refusal) = error.refusal_of(REFUSALS) else {
         return Err(error.into());
     };
     let mut view = AddressView::new(&page, &visitor, address.fields(&refusal.fields, &countries?));
     if refusal.fields.is_empty() {
         view.form_error = refusal.message.clone();
     }
+    view.shell = view.shell.with_errors();
     Ok((StatusCode::UNPROCESSABLE_ENTITY, html(&view)?).into_response())
 }

@@ -28,12 +28,11 @@ pub(crate) struct OrderRow {
 
 impl OrderRow {
     pub(crate) fn new(order: orders::Order) -> Self {
-        let pieces: u32 = order.lines.iter().map(|line| line.quantity).sum();
         Self {
             placed: day(&order.placed_at),
             placed_at: order.placed_at,
             status: capitalised(&order.status),
-            items: if pieces == 1 { "1 piece".to_owned() } else { format!("{pieces} pieces") },
+            items: if order.count == 1 { "1 piece".to_owned() } else { format!("{} pieces", order.count) },
             total: price(order.total),
             drawings: order.lines.into_iter().take(DRAWINGS).map(|line| line.drawing).collect(),
             id: order.id,
@@ -54,7 +53,7 @@ struct OrdersView {
 
 /// `GET /my-account/orders`
 pub(crate) async fn list(State(page): State<MyAccount>, visitor: SignedIn) -> Result<impl IntoResponse, Error> {
-    let orders = page.orders.of(&visitor.account.id).await.inspect_err(log_missing);
+    let orders = page.orders.of(&visitor.account.id, None).await.inspect_err(log_missing);
     let view = OrdersView {
         shell: visitor.shell(&page, "Orders"),
         assets: page.assets,
@@ -104,7 +103,7 @@ pub(crate) async fn order(
         section: "orders",
         totals: Totals {
             subtotal: price(order.subtotal),
-            shipping: if order.shipping.amount == 0 { "Free".to_owned() } else { price(order.shipping) },
+            shipping: (order.shipping.amount != 0).then(|| price(order.shipping)),
             total: price(order.total),
         },
         order: Order {

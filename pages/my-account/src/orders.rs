@@ -12,12 +12,13 @@ pub(crate) struct Client(Service);
 pub(crate) struct Order {
     pub(crate) id: String,
     pub(crate) number: String,
-    pub(crate) customer: Option<String>,
     pub(crate) email: String,
     /// RFC 3339.
     pub(crate) placed_at: String,
     pub(crate) status: String,
     pub(crate) lines: Vec<Line>,
+    /// Pieces.
+    pub(crate) count: u32,
     pub(crate) subtotal: Money,
     pub(crate) shipping: Money,
     pub(crate) total: Money,
@@ -39,21 +40,25 @@ impl Client {
         Self(service)
     }
 
-    /// The orders of a customer, newest first.
-    pub(crate) async fn of(&self, customer: &str) -> Result<Vec<Order>, ServiceError> {
+    /// The orders of a customer, newest first: all, or the `latest` ones.
+    pub(crate) async fn of(&self, customer: &str, latest: Option<u32>) -> Result<Vec<Order>, ServiceError> {
         #[derive(Deserialize)]
         struct Answer {
             orders: Vec<Order>,
         }
-        let answer: Answer = self.0.get(&["orders"]).query("customer", customer).send().await?;
+        let mut request = self.0.get(&["orders"]).query("customer", customer);
+        if let Some(latest) = latest {
+            request = request.query("limit", &latest.to_string());
+        }
+        let answer: Answer = request.send().await?;
         Ok(answer.orders)
     }
 
     /// One order of a customer; none when there is none, or it is somebody else's.
     pub(crate) async fn one(&self, id: &str, customer: &str) -> Result<Option<Order>, ServiceError> {
-        match self.0.get(&["orders", id]).send::<Order>().await {
-            Ok(order) => Ok(Some(order).filter(|order| order.customer.as_deref() == Some(customer))),
-            Err(error) if error.refusal().is_some() => Ok(None),
+        match self.0.get(&["orders", id]).query("customer", customer).send().await {
+            Ok(order) => Ok(Some(order)),
+            Err(error) if error.is_unknown("unknown_order") => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -66,7 +71,7 @@ impl Client {
         }
         match self.0.get(&["baskets", basket, "count"]).send::<Answer>().await {
             Ok(answer) => Ok(answer.count),
-            Err(error) if error.refusal().is_some() => Ok(0),
+            Err(error) if error.is_unknown("unknown_basket") => Ok(0),
             Err(error) => Err(error),
         }
     }

@@ -9,11 +9,11 @@ use tokio::join;
 
 use crate::assets;
 use crate::history::OrderRow;
-use crate::page::MyAccount;
+use crate::page::{HOME, MyAccount};
 use crate::visitor::SignedIn;
 
 /// Orders that are shown here.
-const LATEST: usize = 3;
+const LATEST: u32 = 3;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -31,10 +31,10 @@ struct OverviewView {
 
 /// `GET /my-account`
 pub(crate) async fn show(State(page): State<MyAccount>, visitor: SignedIn) -> Result<impl IntoResponse, Error> {
-    let (orders, countries) = join!(page.orders.of(&visitor.account.id), page.accounts.countries());
+    let (orders, countries) = join!(page.orders.of(&visitor.account.id, Some(LATEST)), page.accounts.countries());
     let orders = orders.inspect_err(log_missing);
     let countries = countries.inspect_err(log_missing).unwrap_or_default();
-    let shell = visitor.shell(&page, "My account");
+    let shell = visitor.shell(&page, "My account").at(HOME);
     let account = visitor.account;
     let view = OverviewView {
         shell,
@@ -45,7 +45,7 @@ pub(crate) async fn show(State(page): State<MyAccount>, visitor: SignedIn) -> Re
         has_address: account.address.is_some(),
         address_lines: account.address.unwrap_or_default().lines(&countries),
         orders_known: orders.is_ok(),
-        orders: orders.unwrap_or_default().into_iter().take(LATEST).map(OrderRow::new).collect(),
+        orders: orders.unwrap_or_default().into_iter().map(OrderRow::new).collect(),
     };
     Ok((private(view.orders_known), html(&view)?))
 }

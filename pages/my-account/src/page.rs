@@ -8,11 +8,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
-use page_kit::{Config, Error, Result, html, local_path, request_id};
+use page_kit::{Config, Error, Result, html, link, local_path, request_id};
 use templates::{Frame, Problem, Shell};
 
 use crate::visitor::Visitor;
 use crate::{PAGE, accounts, address, assets, history, orders, overview, profile, sample, sign_in, sign_up};
+
+/// What accounts may have against a change, for the visitor to put right.
+pub(crate) const REFUSALS: &[&str] = &["invalid", "no_session"];
 
 /// Where the page begins.
 pub(crate) const HOME: &str = "/my-account";
@@ -48,8 +51,7 @@ pub(crate) fn routes(config: &Config) -> Result<Router> {
         .with_state(page.clone());
     Ok(page_kit::with_problems(routes, move |problem| {
         let shell = page.frame.shell(problem.heading);
-        let (heading, explanation) = (problem.heading.to_owned(), problem.explanation.to_owned());
-        Problem { shell, heading, explanation, request_id: problem.request_id }.render()
+        Problem::new(shell, problem.heading, problem.explanation, problem.request_id).render()
     }))
 }
 
@@ -76,4 +78,9 @@ pub(crate) async fn not_found(State(page): State<MyAccount>, visitor: Visitor) -
 /// Where somebody wants to go after signing in or up, as far as it is a place of this site; or empty.
 pub(crate) fn next(query_or_form: &HashMap<String, String>) -> &str {
     query_or_form.get("next").and_then(|next| local_path(next)).unwrap_or_default()
+}
+
+/// The view at `path`, which goes on to `next` afterwards.
+pub(crate) fn with_next(path: &str, next: &str) -> String {
+    if next.is_empty() { path.to_owned() } else { link(path, "next", next) }
 }

@@ -11,7 +11,7 @@ use page_kit::{Error, html};
 use templates::{Field, Kind, Shell};
 
 use crate::assets;
-use crate::page::MyAccount;
+use crate::page::{MyAccount, REFUSALS};
 use crate::visitor::SignedIn;
 
 #[derive(Template)]
@@ -65,12 +65,13 @@ pub(crate) async fn submit(
         Ok(()) => return Ok(Redirect::to("/my-account/profile?saved=1").into_response()),
         Err(error) => error,
     };
-    let Some(refusal) = error.refusal() else {
+    let Some(refusal) = error.refusal_of(REFUSALS) else {
         return Err(error.into());
     };
     let mut view = ProfileView::new(&page, &visitor, fields(name, email, &refusal.fields));
     if refusal.fields.is_empty() {
         view.form_error = refusal.message.clone();
     }
+    view.shell = view.shell.with_errors();
     Ok((StatusCode::UNPROCESSABLE_ENTITY, html(&view)?).into_response())
 }

@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use page_kit::{Cookies, Error, html, log_missing};
 use templates::{Field, Kind, Shell};
 
+use crate::accounts::SignIn;
 use crate::assets;
-use crate::page::{HOME, MyAccount, next};
+use crate::page::{HOME, MyAccount, next, with_next};
 use crate::visitor::Visitor;
 
 #[derive(Template)]
@@ -23,6 +24,7 @@ struct SignInView {
     form_error: String,
     fields: Vec<Field>,
     next: String,
+    sign_up: String,
 }
 
 impl SignInView {
@@ -34,6 +36,7 @@ impl SignInView {
             form_error: String::new(),
             fields: fields("", &BTreeMap::new()),
             next: next.to_owned(),
+            sign_up: with_next("/my-account/sign-up", next),
         }
     }
 }
@@ -70,20 +73,23 @@ pub(crate) async fn submit(
     Form(form): Form<HashMap<String, String>>,
 ) -> Result<Response, Error> {
     let typed = |name: &str| form.get(name).map_or("", String::as_str);
-    let error = match page.accounts.sign_in(typed("email"), typed("password")).await {
+    let credentials = SignIn { email: typed("email"), password: typed("password") };
+    let error = match page.accounts.sign_in(&credentials, visitor.cookies.session()).await {
         Ok(session) => {
             let cookies = visitor.cookies.with_session(session.token, session.max_age);
             return Ok((cookies, after(next(&form))).into_response());
         }
         Err(error) => error,
     };
-    let Some(refusal) = error.refusal() else {
+    let Some(refusal) = error.refusal_of(&["invalid", "bad_credentials"]) else {
         return Err(error.into());
     };
+    let view = SignInView::new(&page, &visitor, next(&form));
     let view = SignInView {
         form_error: refusal.message.clone(),
         fields: fields(typed("email"), &refusal.fields),
-        ..SignInView::new(&page, &visitor, next(&form))
+        shell: view.shell.with_errors(),
+        ..view
     };
     Ok((StatusCode::UNPROCESSABLE_ENTITY, visitor.cookies, html(&view)?).into_response())
 }

@@ -10,10 +10,11 @@ use axum::response::{IntoResponse, Response};
 use page_kit::{Error, html};
 use templates::{Field, Kind, Shell};
 
+use crate::accounts::SignUp;
 use crate::assets;
-use crate::page::{MyAccount, next};
+use crate::page::{MyAccount, next, with_next};
 use crate::sign_in::after;
-use crate::visitor::Visitor;
+use crate::visitor::{SIGN_IN, Visitor};
 
 #[derive(Template)]
 #[template(path = "sign_up.html")]
@@ -24,6 +25,7 @@ struct SignUpView {
     form_error: String,
     fields: Vec<Field>,
     next: String,
+    sign_in: String,
 }
 
 impl SignUpView {
@@ -35,6 +37,7 @@ impl SignUpView {
             form_error: String::new(),
             fields: fields("", "", &BTreeMap::new()),
             next: next.to_owned(),
+            sign_in: with_next(SIGN_IN, next),
         }
     }
 }
@@ -45,7 +48,7 @@ fn fields(name: &str, email: &str, errors: &BTreeMap<String, String>) -> Vec<Fie
     vec![
         Field::new(Kind::Text, "name", "Name", "name").filled(name, error("name")),
         Field::new(Kind::Email, "email", "Email", "email").filled(email, error("email")),
-        password.filled("", error("password")).hint("At least 10 characters; a few words make a good one."),
+        password.filled("", error("password")).hint("A few words make a good one."),
     ]
 }
 
@@ -70,20 +73,23 @@ pub(crate) async fn submit(
     Form(form): Form<HashMap<String, String>>,
 ) -> Result<Response, Error> {
     let typed = |name: &str| form.get(name).map_or("", String::as_str);
-    let error = match page.accounts.sign_up(typed("name"), typed("email"), typed("password")).await {
+    let wanted = SignUp { name: typed("name"), email: typed("email"), password: typed("password") };
+    let error = match page.accounts.sign_up(&wanted, visitor.cookies.session()).await {
         Ok(session) => {
             let cookies = visitor.cookies.with_session(session.token, session.max_age);
             return Ok((cookies, after(next(&form))).into_response());
         }
         Err(error) => error,
     };
-    let Some(refusal) = error.refusal() else {
+    let Some(refusal) = error.refusal_of(&["invalid"]) else {
         return Err(error.into());
     };
+    let view = SignUpView::new(&page, &visitor, next(&form));
     let view = SignUpView {
         form_error: if refusal.fields.is_empty() { refusal.message.clone() } else { String::new() },
         fields: fields(typed("name"), typed("email"), &refusal.fields),
-        ..SignUpView::new(&page, &visitor, next(&form))
+        shell: view.shell.with_errors(),
+        ..view
     };
     Ok((StatusCode::UNPROCESSABLE_ENTITY, visitor.cookies, html(&view)?).into_response())
 }

@@ -1,9 +1,14 @@
 //! My account by itself, in process.
 
-use page_kit::Config;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::{Json, Router};
 use page_kit::testing::Visitor;
+use page_kit::{Config, Service};
+use serde_json::json;
 
-use crate::{PAGE, assets, page};
+use crate::accounts::SignIn;
+use crate::{PAGE, accounts, assets, orders, page};
 
 const ADA: &str = "email=ada%40example.com&password=slow+mountains";
 
@@ -29,6 +34,9 @@ async fn who_is_not_signed_in_is_sent_to_sign_in_and_back() {
     assert_eq!(orders.header("location"), "/my-account/sign-in?next=%2Fmy-account%2Forders");
     let form = visitor.get(orders.header("location")).await;
     assert!(form.says("name=\"next\" value=\"/my-account/orders\""), "{}", form.body);
+    let sign_up = "/my-account/sign-up?next=%2Fmy-account%2Forders";
+    assert!(form.says(&format!("href=\"{sign_up}\"")), "{}", form.body);
+    assert!(visitor.get(sign_up).await.says("href=\"/my-account/sign-in?next=%2Fmy-account%2Forders\""));
     let sent = visitor.post("/my-account/sign-in", &format!("{ADA}&next=/my-account/orders")).await;
     assert_eq!((sent.status, sent.header("location")), (303, "/my-account/orders"));
     assert!(sent.header("set-cookie").contains("HttpOnly"));
@@ -55,6 +63,7 @@ async fn a_wrong_password_says_so_and_keeps_the_email() {
     let refused = visitor.post("/my-account/sign-in", "email=ada%40example.com&password=%3Cwrong%3E").await;
     assert_eq!((refused.status, visitor.cookie("session")), (422, ""));
     assert!(refused.says("There is no account with this email and password."), "{}", refused.body);
+    assert!(refused.says("<title>Error: Sign in") && refused.says("data-form-error"), "{}", refused.body);
     assert!(refused.says("value=\"ada@example.com\"") && !refused.says("wrong"), "{}", refused.body);
 }
 
@@ -103,6 +112,47 @@ async fn orders_are_shown_to_their_customer_only() {
         let missing = visitor.get(path).await;
         assert_eq!(missing.status, 404, "{path}");
         assert!(missing.says("Not in your account"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_start_of_the_account_is_the_page_itself() {
+    let mut visitor = signed_in().await;
+    assert!(visitor.get("/my-account").await.says("href=\"/my-account\" aria-current=\"page\" aria-label"));
+    assert!(visitor.get("/my-account/orders").await.says("href=\"/my-account\" aria-current=\"true\" aria-label"));
+}
+
+#[tokio::test]
+async fn signing_in_names_the_session_that_ends_with_it() {
+    let told = async |request: Request| {
+        let old = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+        Json(json!({ "session": { "token": old.unwrap_or("none"), "max_age": 60 } }))
+    };
+    let accounts = accounts::Client::new(Service::in_process("accounts", Router::new().fallback(told)));
+    let credentials = SignIn { email: "ada@example.com", password: "slow mountains" };
+    for (old, expected) in [(Some("old"), "Bearer old"), (None, "none")] {
+        assert_eq!(accounts.sign_in(&credentials, old).await.unwrap().token, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_nobody_expects_is_an_error_and_signs_nobody_out() {
+    let refuses = async || (StatusCode::TOO_MANY_REQUESTS, Json(json!({ "error": { "code": "slow_down" } })));
+    let service = Service::in_process("any", Router::new().fallback(refuses));
+    assert!(accounts::Client::new(service.clone()).account("ada").await.is_err());
+    let orders = orders::Client::new(service);
+    assert!(orders.one("order", "ada").await.is_err());
+    assert!(orders.basket_count("full").await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_sent_in_no_way_we_read_is_refused_in_the_shell_of_the_site() {
+    let mut visitor = signed_in().await;
+    let requests = [("POST /my-account/profile", 415), ("PUT /my-account", 405), ("GET /my-account/orders/%ff", 400)];
+    for (request, status) in requests {
+        let refused = visitor.send(request, &[("accept", "text/html")], "").await;
+        assert_eq!(refused.status, status, "{request}");
+        assert!(refused.says("Tarnwell") && refused.says("hing was changed"), "{}", refused.body);
     }
 }
 

@@ -4,14 +4,15 @@ use axum::extract::FromRequestParts;
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
-use page_kit::{Cookies, Error, link, log_missing};
+use page_kit::{Cookies, Error, log_missing};
 use templates::Shell;
 use tokio::join;
 
 use crate::accounts::Account;
-use crate::page::{HOME, MyAccount};
+use crate::page::{HOME, MyAccount, with_next};
 
-const SIGN_IN: &str = "/my-account/sign-in";
+/// Where one signs in.
+pub(crate) const SIGN_IN: &str = "/my-account/sign-in";
 
 /// Anybody.
 #[derive(Debug)]
@@ -82,7 +83,7 @@ impl FromRequestParts<MyAccount> for SignedIn {
         let Some(account) = visitor.account else {
             // What was to be changed can't be shown again, but its form can.
             let wanted = if parts.method == Method::GET { parts.uri.path() } else { HOME };
-            let place = if wanted == HOME { SIGN_IN.to_owned() } else { link(SIGN_IN, "next", wanted) };
+            let place = with_next(SIGN_IN, if wanted == HOME { "" } else { wanted });
             return Err((visitor.cookies, Redirect::to(&place)).into_response());
         };
         Ok(Self { account, session, basket_count: visitor.basket_count })

@@ -12,6 +12,7 @@
 //!
 //! Account is `{"id","email","name","address":Address|null}`, Address `{"name","line1","line2","postcode","city",
 //! "country"}`. `session` and `account` are those of the token in `Authorization: Bearer <token>`; `max_age` is in seconds.
+//! Who brings such a token to a sign-up or sign-in gets the new session in place of that one.
 
 use axum::Router;
 use axum::extract::{FromRef, State};
@@ -19,6 +20,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post, put};
 use serde::{Deserialize, Serialize};
 use service_kit::address::{self, COUNTRIES, Country};
+use service_kit::database;
 use service_kit::email::Email;
 use service_kit::error::{Fields, with_fallbacks};
 use service_kit::extract::Json;
@@ -88,6 +90,7 @@ struct Countries {
 
 async fn sign_up(
     State(Accounts { database, passwords }): State<Accounts>,
+    old: Option<Token>,
     Json(typed): Json<SignUp>,
 ) -> Result<(StatusCode, Json<Entered>), Error> {
     let mut fields = Fields::default();
@@ -102,8 +105,10 @@ async fn sign_up(
     match (email, password, name) {
         (Some(email), Some(password), Some(name)) if fields.is_empty() => {
             let hash = passwords.hash(password).await?;
-            let account = profile::create(&database, email, name, hash).await?;
-            let session = sessions::start(&database, &account.id).await?;
+            let mut transaction = database::write(&database).await?;
+            let account = profile::create(&mut transaction, email, name, hash).await?;
+            let session = sessions::start(&mut transaction, &account.id, old).await?;
+            transaction.commit().await?;
             Ok((StatusCode::CREATED, Json(Entered { account, session })))
         }
         _ => Err(Error::Invalid(fields)),
@@ -112,6 +117,7 @@ async fn sign_up(
 
 async fn sign_in(
     State(Accounts { database, passwords }): State<Accounts>,
+    old: Option<Token>,
     Json(typed): Json<SignIn>,
 ) -> Result<(StatusCode, Json<Entered>), Error> {
     let found = profile::find_by_email(&database, &typed.email).await?;
@@ -119,7 +125,9 @@ async fn sign_in(
     // Without an account there is a verification too, so that the time taken does not tell who has one.
     let is_right = passwords.verify(typed.password, hash).await?;
     let account = account.filter(|_| is_right).ok_or(Error::BadCredentials)?;
-    let session = sessions::start(&database, &account.id).await?;
+    let mut transaction = database::write(&database).await?;
+    let session = sessions::start(&mut transaction, &account.id, old).await?;
+    transaction.commit().await?;
     Ok((StatusCode::CREATED, Json(Entered { account, session })))
 }
 
@@ -129,7 +137,7 @@ async fn show_session(SignedIn(account): SignedIn) -> Json<Shown> {
 
 async fn sign_out(State(database): State<SqlitePool>, token: Option<Token>) -> Result<StatusCode, Error> {
     if let Some(token) = token {
-        sessions::end(&database, &token).await?;
+        sessions::end(&mut *database.acquire().await?, &token).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

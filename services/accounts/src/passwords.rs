@@ -79,6 +79,10 @@ impl Passwords {
 
     /// Whether `typed` is the password of `hash`. Takes the same time when there is no hash, and is false then.
     pub(crate) async fn verify(&self, typed: String, hash: Option<Hash>) -> Result<bool, Error> {
+        // Nobody has such a password, whoever they are, so this tells nothing either.
+        if typed.chars().count() > LENGTH_MAX {
+            return Ok(false);
+        }
         let is_somebodys = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobodys.clone());
         let matches = self.run(move || verify(typed.as_bytes(), &hash)).await?;
@@ -129,6 +133,13 @@ mod tests {
     async fn nobody_has_no_password() {
         let passwords = Passwords::new().unwrap();
         assert!(!passwords.verify(String::new(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_for_a_password_is_not_even_hashed() {
+        let passwords = Passwords::new().unwrap();
+        passwords.slots.close();
+        assert!(!passwords.verify("x".repeat(LENGTH_MAX + 1), None).await.unwrap());
     }
 
     #[test]

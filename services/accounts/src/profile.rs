@@ -6,7 +6,7 @@ use service_kit::address::Address;
 use service_kit::email::Email;
 use service_kit::error::Fields;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
+use sqlx::{Row, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -63,12 +63,17 @@ pub(crate) async fn is_taken(database: &SqlitePool, email: &Email) -> sqlx::Resu
 }
 
 /// A new account.
-pub(crate) async fn create(database: &SqlitePool, email: Email, name: Name, password: Hash) -> Result<Account, Error> {
+pub(crate) async fn create(
+    connection: &mut SqliteConnection,
+    email: Email,
+    name: Name,
+    password: Hash,
+) -> Result<Account, Error> {
     let account = Account { id: Uuid::new_v4().to_string(), email, name, address: None };
     let sql = "INSERT INTO accounts (id, email, email_key, name, password_hash, created_at) VALUES (?, ?, ?, ?, ?, ?)";
     let query = sqlx::query(sql).bind(&account.id).bind(account.email.as_str()).bind(key(account.email.as_str()));
     let query = query.bind(&account.name.0).bind(password.0).bind(Timestamp::now().to_string());
-    query.execute(database).await.map_err(taken)?;
+    query.execute(connection).await.map_err(taken)?;
     Ok(account)
 }
 

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sqlx::SqlitePool;
+use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::error::Error;
 use crate::profile::Account;
@@ -49,22 +49,29 @@ pub(crate) struct Session {
 /// The account whose token came with the request; without one the request is refused.
 pub(crate) struct SignedIn(pub(crate) Account);
 
-/// A new session of an account.
-pub(crate) async fn start(database: &SqlitePool, account: &str) -> Result<Session, Error> {
+/// A new session of an account, in place of the one that the browser had.
+pub(crate) async fn start(
+    connection: &mut SqliteConnection,
+    account: &str,
+    old: Option<Token>,
+) -> Result<Session, Error> {
+    if let Some(old) = old {
+        end(connection, &old).await?;
+    }
     let token = Token::new();
     let now = Timestamp::now().as_second();
     // Nobody asks for a session that is over, so this is when they are swept out.
-    sqlx::query("DELETE FROM sessions WHERE expires_at <= ?1").bind(now).execute(database).await?;
+    sqlx::query("DELETE FROM sessions WHERE expires_at <= ?1").bind(now).execute(&mut *connection).await?;
     let sql = "INSERT INTO sessions (token_hash, account, expires_at) VALUES (?, ?, ?)";
     let query = sqlx::query(sql).bind(token.hash()).bind(account).bind(now + MAX_AGE);
-    query.execute(database).await?;
+    query.execute(connection).await?;
     let expires_at = Timestamp::from_second(now + MAX_AGE).expect("30 days from now is within jiff's range");
     Ok(Session { token: token.text(), expires_at, max_age: MAX_AGE })
 }
 
 /// Ends a session, if there is one.
-pub(crate) async fn end(database: &SqlitePool, token: &Token) -> Result<(), Error> {
-    sqlx::query("DELETE FROM sessions WHERE token_hash = ?1").bind(token.hash()).execute(database).await?;
+pub(crate) async fn end(connection: &mut SqliteConnection, token: &Token) -> Result<(), Error> {
+    sqlx::query("DELETE FROM sessions WHERE token_hash = ?1").bind(token.hash()).execute(connection).await?;
     Ok(())
 }
 

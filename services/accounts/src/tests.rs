@@ -1,5 +1,7 @@
 //! Accounts as its callers see it: requests to the router, on a database in a temporary folder.
 
+mod sessions;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -147,41 +149,6 @@ async fn a_failed_sign_in_takes_as_long_without_an_account_as_with_one() {
     let [with, without] = fastest;
     // Without the stand-in hash it would take a hundredth of the time.
     assert!(without > with / 3, "{with:?} with an account, {without:?} without");
-}
-
-#[tokio::test]
-async fn a_session_is_over_after_signing_out() {
-    let house = House::open().await;
-    let token = house.signed_up("ada@example.com").await;
-    assert_eq!(house.call("DELETE /session", &token, Value::Null).await.0, 204);
-    let (status, answer) = house.call("GET /session", &token, Value::Null).await;
-    assert_eq!((status, code(&answer)), (401, "no_session"));
-    assert_eq!(house.call("DELETE /session", &token, Value::Null).await.0, 204);
-}
-
-#[tokio::test]
-async fn a_session_is_over_after_its_time() {
-    let house = House::open().await;
-    let token = house.signed_up("ada@example.com").await;
-    sqlx::query("UPDATE sessions SET expires_at = unixepoch()").execute(&house.database).await.unwrap();
-    assert_eq!(house.call("GET /session", &token, Value::Null).await.0, 401);
-    house.sign_in("ada@example.com", PASSWORD).await;
-    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&house.database).await.unwrap();
-    assert_eq!(left, 1, "a sign-in sweeps out what is over");
-}
-
-#[tokio::test]
-async fn requests_without_a_session_are_refused() {
-    let house = House::open().await;
-    for request in ["GET /session", "PUT /account", "PUT /account/address"] {
-        for authorization in
-            ["", "Bearer", "Bearer nonsense", "Basic YWRhOmFkYQ==", &format!("Bearer {}", "A".repeat(43))]
-        {
-            let (status, answer) =
-                testing::call(&house.router, request, &[("authorization", authorization)], json!({})).await;
-            assert_eq!((status, code(&answer)), (401, "no_session"), "{request} {authorization}");
-        }
-    }
 }
 
 #[tokio::test]

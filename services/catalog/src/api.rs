@@ -6,15 +6,18 @@
 //! | `GET /products?category=&q=&sort=&in_stock=&featured=&slugs=a,b&limit=` | 200 `{"products":[Summary],"total"}`, 422 |
 //! | `GET /products/{slug}` | 200 Product, 404 `unknown_product` |
 //! | `POST /reservations` `{"key","lines":[{"slug","quantity"}]}` | 201 (200 when repeated) `{"key","lines"}`, 404 `unknown_product`, 409 `out_of_stock`, 422 `invalid`, 422 `key_reused` |
+//! | `PUT /reservations/{key}/confirmation` | 204, also when it is confirmed already; 404 `unknown_reservation` |
 //! | `DELETE /reservations/{key}` | 204, also when there is none |
 //!
 //! `sort` is `featured`, `price`, `-price` or `name`; without it a search is sorted by relevance, a list as featured.
 //! `total` counts what matches, whatever the limit. A query parameter that is empty counts as absent.
+//!
+//! A reservation that nobody confirms within 15 minutes after it was last asked for goes back on the shelf.
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use serde::Serialize;
 use service_kit::error::with_fallbacks;
 use service_kit::extract::{Json, Path, Query};
@@ -33,6 +36,7 @@ pub(crate) fn routes(database: SqlitePool) -> Router {
         .route("/products/{slug}", get(show_product))
         .route("/reservations", post(reserve))
         .route("/reservations/{key}", delete(release))
+        .route("/reservations/{key}/confirmation", put(confirm))
         .with_state(database);
     with_fallbacks(router)
 }
@@ -77,8 +81,14 @@ async fn reserve(
     Ok((status, Json(reservation)))
 }
 
+async fn confirm(State(database): State<SqlitePool>, Path(key): Path<String>) -> Result<StatusCode, Error> {
+    let key = Key::parse(&key).map_err(Error::Invalid)?;
+    reservations::confirm(&database, key).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 async fn release(State(database): State<SqlitePool>, Path(key): Path<String>) -> Result<StatusCode, Error> {
     let key = Key::parse(&key).map_err(Error::Invalid)?;
-    reservations::release(&database, &key).await?;
+    reservations::release(&database, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

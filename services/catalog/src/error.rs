@@ -19,6 +19,9 @@ pub(crate) enum Error {
     /// There is less on the shelf than was asked for.
     #[error("out of stock")]
     OutOfStock(Vec<Shortage>),
+    /// No reservation has this key, or it went back already.
+    #[error("there is no such reservation")]
+    UnknownReservation,
     /// The key belongs to a reservation of other lines.
     #[error("the key was used for other lines")]
     KeyReused,
@@ -42,6 +45,10 @@ impl IntoResponse for Error {
                 let messages: Vec<_> = shortages.iter().map(Shortage::message).collect();
                 ErrorResponse::new(StatusCode::CONFLICT, "out_of_stock", messages.join(" "))
                     .detail("lines", json!(shortages))
+            }
+            Self::UnknownReservation => {
+                let message = "There is no such reservation.";
+                ErrorResponse::new(StatusCode::NOT_FOUND, "unknown_reservation", message)
             }
             Self::KeyReused => {
                 let message = "This key was used for other lines.";

@@ -4,6 +4,7 @@
 
 mod api;
 mod error;
+mod expiry;
 mod products;
 mod reservations;
 mod search;
@@ -34,8 +35,9 @@ async fn main() -> Result<(), Failure> {
     let config = Config::parse();
     telemetry::init()?;
     let seed = seed::shipped()?;
-    let database = database::open(&config.data.data, "catalog", Durability::Normal, &MIGRATIONS).await?;
+    let database = database::open(&config.data.data, "catalog", Durability::Full, &MIGRATIONS).await?;
     seed::apply(&database, &seed).await?;
+    tokio::spawn(expiry::watch(database.clone()));
     Server::new("catalog", &config.listen).run(api::routes(database)).await?;
     Ok(())
 }

@@ -107,11 +107,11 @@ pub(crate) fn price(row: &SqliteRow) -> sqlx::Result<Money> {
     Ok(Money::new(row.try_get("price")?, currency))
 }
 
-/// All categories, in the shop's order.
+/// All categories that are listed, in the shop's order.
 pub(crate) async fn categories(database: &SqlitePool) -> sqlx::Result<Vec<Category>> {
     let sql = "SELECT c.slug, c.name, c.tagline, c.drawing, count(p.slug) AS count
                FROM categories c LEFT JOIN products p ON p.category = c.slug AND p.listed
-               GROUP BY c.slug ORDER BY c.position";
+               WHERE c.listed GROUP BY c.slug ORDER BY c.position";
     sqlx::query_as(sql).fetch_all(database).await
 }
 

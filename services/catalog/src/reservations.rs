@@ -1,4 +1,5 @@
-//! Taking stock off the shelf for an order, all or nothing, once for each key; and giving it back.
+//! Taking stock off the shelf for an order, all or nothing, once for each key; and giving it back, when it is asked
+//! for or when nobody confirms the reservation.
 
 use std::collections::BTreeMap;
 
@@ -117,12 +118,18 @@ impl Shortage {
     }
 }
 
-/// Reserves what is asked for; a repeat gets the saved reservation. True when it is a new one.
+/// Reserves what is asked for; a repeat gets the saved reservation, and as much time to confirm it as if it were new.
+/// True when it is a new one.
 pub(crate) async fn reserve(database: &SqlitePool, asked: &Asked) -> Result<(Reservation, bool), Error> {
     let mut transaction = database::write(database).await?;
     if let Some(saved) = saved(&mut transaction, asked.key).await? {
         return match asked.is_the_same_as(&saved) {
-            true => Ok((saved, false)),
+            true => {
+                let query = sqlx::query("UPDATE reservations SET at = ?1 WHERE key = ?2").bind(now());
+                query.bind(asked.key.text()).execute(&mut *transaction).await?;
+                transaction.commit().await?;
+                Ok((saved, false))
+            }
             false => Err(Error::KeyReused),
         };
     }
@@ -133,14 +140,40 @@ pub(crate) async fn reserve(database: &SqlitePool, asked: &Asked) -> Result<(Res
     Ok((reservation, true))
 }
 
+/// Keeps a reservation for good: an order was made of it.
+pub(crate) async fn confirm(database: &SqlitePool, key: Key) -> Result<(), Error> {
+    let query = sqlx::query("UPDATE reservations SET confirmed = 1 WHERE key = ?1").bind(key.text());
+    match query.execute(database).await?.rows_affected() {
+        0 => Err(Error::UnknownReservation),
+        _ => Ok(()),
+    }
+}
+
 /// Gives the stock of a reservation back; nothing happens when there is none.
-pub(crate) async fn release(database: &SqlitePool, key: &Key) -> Result<(), Error> {
+pub(crate) async fn release(database: &SqlitePool, key: Key) -> Result<(), Error> {
     let mut transaction = database::write(database).await?;
+    give_back(&mut transaction, &key.text()).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Gives the stock of all reservations back that were last asked for before `deadline` and never confirmed; how many.
+pub(crate) async fn expire(database: &SqlitePool, deadline: Timestamp) -> sqlx::Result<usize> {
+    let mut transaction = database::write(database).await?;
+    let query = sqlx::query_scalar("SELECT key FROM reservations WHERE NOT confirmed AND at < ?1");
+    let keys: Vec<String> = query.bind(deadline.to_string()).fetch_all(&mut *transaction).await?;
+    for key in &keys {
+        give_back(&mut transaction, key).await?;
+    }
+    transaction.commit().await?;
+    Ok(keys.len())
+}
+
+async fn give_back(transaction: &mut Transaction<'_, Sqlite>, key: &str) -> sqlx::Result<()> {
     let sql = "UPDATE products SET stock = stock + line.quantity
                FROM reservation_lines line WHERE line.reservation = ?1 AND line.slug = products.slug";
-    sqlx::query(sql).bind(key.text()).execute(&mut *transaction).await?;
-    sqlx::query("DELETE FROM reservations WHERE key = ?1").bind(key.text()).execute(&mut *transaction).await?;
-    transaction.commit().await?;
+    sqlx::query(sql).bind(key).execute(&mut **transaction).await?;
+    sqlx::query("DELETE FROM reservations WHERE key = ?1").bind(key).execute(&mut **transaction).await?;
     Ok(())
 }
 
@@ -188,7 +221,7 @@ async fn price_lines(transaction: &mut Transaction<'_, Sqlite>, asked: &Asked) -
 
 async fn save(transaction: &mut Transaction<'_, Sqlite>, reservation: &Reservation) -> sqlx::Result<()> {
     let sql = "INSERT INTO reservations (key, at) VALUES (?, ?)";
-    let query = sqlx::query(sql).bind(&reservation.key).bind(Timestamp::now().to_string());
+    let query = sqlx::query(sql).bind(&reservation.key).bind(now());
     query.execute(&mut **transaction).await?;
     for (position, line) in (1_i64..).zip(&reservation.lines) {
         let sql = "UPDATE products SET stock = stock - ?1 WHERE slug = ?2";
@@ -200,4 +233,8 @@ async fn save(transaction: &mut Transaction<'_, Sqlite>, reservation: &Reservati
         query.bind(line.unit_price.currency.code().to_owned()).execute(&mut **transaction).await?;
     }
     Ok(())
+}
+
+fn now() -> String {
+    Timestamp::now().to_string()
 }

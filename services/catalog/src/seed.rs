@@ -1,7 +1,7 @@
 //! The products that the shop ships with: `data/products.toml`, written into the database at every start.
 //!
-//! The file decides everything but the stock, which it sets only for a product that is new. A product that
-//! left the file is no longer listed, but stays for the reservations that name it.
+//! The file decides everything but the stock, which it sets only for a product that is new. A product or
+//! category that left the file is no longer listed, but stays for what names it.
 
 use std::collections::BTreeMap;
 
@@ -67,6 +67,7 @@ pub(crate) fn shipped() -> Result<Seed, Error> {
 pub(crate) async fn apply(database: &SqlitePool, seed: &Seed) -> Result<(), Error> {
     let mut transaction = database::write(database).await?;
     let names: BTreeMap<_, _> = seed.categories.iter().map(|it| (it.slug.as_str(), it.name.as_str())).collect();
+    sqlx::query("UPDATE categories SET listed = 0").execute(&mut *transaction).await?;
     for (position, category) in (1..).zip(&seed.categories) {
         write_category(&mut transaction, position, category).await?;
     }
@@ -87,9 +88,9 @@ async fn write_category(
     position: i64,
     category: &Category,
 ) -> sqlx::Result<()> {
-    let sql = "INSERT INTO categories (slug, name, tagline, drawing, position) VALUES (?, ?, ?, ?, ?)
+    let sql = "INSERT INTO categories (slug, name, tagline, drawing, position, listed) VALUES (?, ?, ?, ?, ?, 1)
                ON CONFLICT (slug) DO UPDATE SET name = excluded.name, tagline = excluded.tagline,
-                   drawing = excluded.drawing, position = excluded.position";
+                   drawing = excluded.drawing, position = excluded.position, listed = 1";
     let query = sqlx::query(sql).bind(&category.slug).bind(&category.name).bind(&category.tagline);
     query.bind(&category.drawing).bind(position).execute(&mut **transaction).await?;
     Ok(())

@@ -10,6 +10,7 @@ use axum::Router;
 use serde_json::{Value, json};
 use service_kit::database::{self, Durability};
 use service_kit::testing;
+use sqlx::SqlitePool;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -71,6 +72,7 @@ featured = false
 
 struct Shop {
     router: Router,
+    database: SqlitePool,
     folder: TempDir,
 }
 
@@ -81,12 +83,13 @@ impl Shop {
 
     async fn of(seed: &Seed) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { router: router(folder.path(), seed).await, folder }
+        let (router, database) = router(folder.path(), seed).await;
+        Self { router, database, folder }
     }
 
     async fn reopened_with(self, seed: &str) -> Self {
-        let router = router(self.folder.path(), &toml::from_str(seed).unwrap()).await;
-        Self { router, ..self }
+        let (router, database) = router(self.folder.path(), &toml::from_str(seed).unwrap()).await;
+        Self { router, database, ..self }
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
@@ -111,15 +114,19 @@ impl Shop {
         testing::call(&self.router, "POST /reservations", &[], body).await
     }
 
+    async fn confirm(&self, key: Uuid) -> u16 {
+        testing::call(&self.router, &format!("PUT /reservations/{key}/confirmation"), &[], Value::Null).await.0
+    }
+
     async fn release(&self, key: Uuid) -> u16 {
         testing::call(&self.router, &format!("DELETE /reservations/{key}"), &[], Value::Null).await.0
     }
 }
 
-async fn router(folder: &Path, seed: &Seed) -> Router {
+async fn router(folder: &Path, seed: &Seed) -> (Router, SqlitePool) {
     let database = database::open(folder, "catalog", Durability::Normal, &MIGRATIONS).await.unwrap();
     seed::apply(&database, seed).await.unwrap();
-    api::routes(database)
+    (api::routes(database.clone()), database)
 }
 
 #[tokio::test]
@@ -156,6 +163,18 @@ async fn a_product_that_left_the_seed_is_listed_no_more() {
     assert_eq!(shop.slugs("q=gas").await, [""; 0]);
     assert_eq!(shop.get("/products/stove").await.0, 404);
     assert_eq!(shop.reserve(Uuid::new_v4(), &[("stove", 1)]).await.0, 409);
+}
+
+#[tokio::test]
+async fn a_category_that_left_the_seed_is_listed_no_more() {
+    let tents_only = SMALL_SHOP
+        .replace("slug = \"kitchen\"", "slug = \"warmth\"")
+        .replace("category = \"kitchen\"", "category = \"warmth\"");
+    let shop = Shop::open().await.reopened_with(&tents_only).await;
+    let (_, body) = shop.get("/categories").await;
+    let slugs: Vec<_> = body["categories"].as_array().unwrap().iter().map(|it| &it["slug"]).collect();
+    assert_eq!(slugs, ["tents", "warmth"]);
+    assert_eq!(shop.get("/products?category=kitchen").await.0, 422);
 }
 
 #[tokio::test]

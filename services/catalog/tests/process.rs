@@ -81,6 +81,18 @@ fn each_request_is_one_log_line_with_its_id_and_trace_and_without_its_query() {
 }
 
 #[test]
+fn a_log_line_has_the_route_and_not_the_path() {
+    let data = tempfile::tempdir().unwrap();
+    let mut process = Process::start(data.path());
+    for (path, route) in [("/products/secret", "/products/{slug}"), ("/secret", "(none)")] {
+        process.get(path, "");
+        let answered = line(&mut process.log, "answered");
+        assert_eq!((&answered["status"], &answered["span"]["path"]), (&404.into(), &route.into()));
+        assert!(!answered.to_string().contains("secret"), "{answered}");
+    }
+}
+
+#[test]
 fn a_signal_ends_it_well() {
     let data = tempfile::tempdir().unwrap();
     for signal in [Signal::TERM, Signal::INT] {

@@ -68,7 +68,10 @@ pub struct Address {
 }
 
 impl Typed {
-    /// The address, or what is wrong with each field.
+    /// The address.
+    ///
+    /// # Errors
+    /// What is wrong with each field.
     pub fn parse(&self) -> Result<Address, Fields> {
         let mut fields = Fields::default();
         let name = fields.take("name", line(&self.name, "Enter the name of who gets the parcel."));

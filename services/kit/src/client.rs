@@ -44,6 +44,9 @@ pub struct Service {
 
 impl Service {
     /// The service that `PAGEFLEET_SERVICE_<NAME>` tells of, as in `PAGEFLEET_SERVICE_CATALOG=http://127.0.0.1:7001`.
+    ///
+    /// # Errors
+    /// When the variable is not set or no `http://` address; the error names it.
     pub fn from_env(name: &str) -> Result<Self, ConfigError> {
         let variable = variable(name);
         match env::var(&variable) {
@@ -53,6 +56,9 @@ impl Service {
     }
 
     /// The service at an `http://` address.
+    ///
+    /// # Errors
+    /// When it is no such address.
     pub fn at(name: &str, address: &str) -> Result<Self, ConfigError> {
         Self::parse(name, &variable(name), address)
     }
@@ -102,7 +108,8 @@ impl Service {
         url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend(path);
         let mut headers = context::current().map(|context| context.headers()).unwrap_or_default();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        Request { service: self, method, url, headers, body: Bytes::new(), nameless }
+        let resource = path.first().copied().unwrap_or_default().to_owned();
+        Request { service: self, method, url, headers, body: Bytes::new(), resource, nameless }
     }
 
     fn parse(name: &str, variable: &str, address: &str) -> Result<Self, ConfigError> {
@@ -124,6 +131,8 @@ pub struct Request<'a> {
     url: Url,
     headers: HeaderMap,
     body: Bytes,
+    /// The first segment of the path: what a log line may have of it, since the rest names baskets and orders.
+    resource: String,
     nameless: bool,
 }
 
@@ -155,6 +164,9 @@ impl Request<'_> {
     }
 
     /// Calls and reads a JSON answer.
+    ///
+    /// # Errors
+    /// When the service refused or failed, gave no answer, or one that is no `T`.
     pub async fn send<T: DeserializeOwned>(self) -> Result<T, Error> {
         let name = self.service.name.clone();
         let body = self.call().await?;
@@ -162,6 +174,9 @@ impl Request<'_> {
     }
 
     /// Calls, and reads no more of the answer than that it is a success.
+    ///
+    /// # Errors
+    /// When the service refused or failed, or gave no answer.
     pub async fn done(self) -> Result<(), Error> {
         self.call().await.map(|_body| ())
     }
@@ -171,12 +186,12 @@ impl Request<'_> {
         if self.nameless {
             return Err(Error::Refused { service: service.name.clone(), refusal: Refusal::nameless() });
         }
-        let (method, path) = (self.method.clone(), self.url.path().to_owned());
+        let (method, resource) = (self.method.clone(), self.resource.clone());
         let started = Instant::now();
         let reply = self.transmit().await;
         let duration_ms = started.elapsed().as_micros() as f64 / 1000.0;
         let status = reply.as_ref().ok().map(|reply| reply.status.as_u16());
-        tracing::debug!(service = %service.name, %method, path, status, duration_ms, "called");
+        tracing::debug!(service = %service.name, %method, resource, status, duration_ms, "called");
         let reply = reply?;
         match reply.status {
             status if status.is_success() => Ok(reply.body),
@@ -190,9 +205,13 @@ impl Request<'_> {
 
     async fn transmit(self) -> Result<Reply, Error> {
         let service = self.service;
+        // A URI has a maximal length, which a visitor's search or path can exceed: nothing has such a name either.
+        let Ok(uri) = self.url.as_str().parse() else {
+            return Err(Error::Refused { service: service.name.clone(), refusal: Refusal::nameless() });
+        };
         let mut request = http::Request::new(self.body);
         *request.method_mut() = self.method;
-        *request.uri_mut() = self.url.as_str().parse().expect("every http URL is a URI");
+        *request.uri_mut() = uri;
         *request.headers_mut() = self.headers;
         let transfer = service.transport.send(&service.name, request);
         match tokio::time::timeout(service.deadline, transfer).await {

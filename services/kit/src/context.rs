@@ -1,13 +1,15 @@
 //! What a request carries from server to server: its id, and its place in a trace (W3C Trace Context, level 1).
 //!
 //! The server's outermost layer puts the context into the task, so a call to another service finds it without being
-//! handed it. A spawned task has to take it along: `context.scope(work)`.
+//! handed it. A spawned task has to take it along, as [`spawn`] does.
 
 use std::fmt::Write;
 use std::future::Future;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::task::JoinHandle;
+use tracing::Instrument;
 use uuid::Uuid;
 
 /// The header that names one request in all logs and error pages.
@@ -25,6 +27,19 @@ tokio::task_local! {
 /// The context of the request that this task answers; none outside a request.
 pub fn current() -> Option<RequestContext> {
     CURRENT.try_with(Clone::clone).ok()
+}
+
+/// Runs `work` in a task of its own, with this request's context and log span: it goes on to its end when the caller
+/// hangs up, and with it the handler.
+pub fn spawn<F>(work: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let work = work.in_current_span();
+    match current() {
+        Some(context) => tokio::spawn(context.scope(work)),
+        None => tokio::spawn(work),
+    }
 }
 
 /// One request's id and trace. Cheap to clone.
@@ -212,5 +227,13 @@ mod tests {
         let context = RequestContext::new();
         let seen = context.clone().scope(async { current() }).await;
         assert_eq!(seen, Some(context));
+    }
+
+    #[tokio::test]
+    async fn spawned_work_keeps_the_context() {
+        let context = RequestContext::new();
+        let seen = context.clone().scope(async { spawn(async { current() }).await }).await;
+        assert_eq!(seen.unwrap(), Some(context));
+        assert_eq!(spawn(async { current() }).await.unwrap(), None);
     }
 }

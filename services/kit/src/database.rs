@@ -11,8 +11,8 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
-/// How long a writer waits for another one.
-const BUSY: Duration = Duration::from_secs(5);
+/// How long a writer waits for another one: less than callers wait for us, so that they learn what became of it.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// What a power cut may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,9 @@ pub enum Error {
 }
 
 /// Opens `<folder>/<name>.sqlite`, made when it is not there, and applies `migrations`.
+///
+/// # Errors
+/// When the folder can't be made, or the file can't be opened or migrated; the error names it.
 pub async fn open(
     folder: &Path,
     name: &str,
@@ -78,6 +81,9 @@ pub async fn open(
 }
 
 /// Begins a transaction that holds the write lock from its start.
+///
+/// # Errors
+/// When another writer holds the lock for too long, or the database fails.
 pub async fn write(pool: &SqlitePool) -> sqlx::Result<Transaction<'static, Sqlite>> {
     pool.begin_with("BEGIN IMMEDIATE").await
 }

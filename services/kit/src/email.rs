@@ -13,7 +13,10 @@ const LENGTH_MAX: usize = 254;
 pub struct Email(String);
 
 impl Email {
-    /// Reads what someone typed; the error is for them.
+    /// Reads what someone typed.
+    ///
+    /// # Errors
+    /// When it is no address; the text is for who typed it.
     pub fn parse(typed: &str) -> Result<Self, &'static str> {
         let typed = typed.trim();
         if typed.is_empty() {

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::middleware::Next;
@@ -14,15 +14,17 @@ use crate::context::{REQUEST_ID, RequestContext};
 use crate::error::ErrorResponse;
 use crate::serve::Readiness;
 
-/// A path is logged up to this length; the rest is noise or an attack.
-const LOGGED_PATH_MAX: usize = 512;
+/// What is logged for a path that no route has.
+const NO_ROUTE: &str = "(none)";
 
 /// Answers within the request's context and logs one line about it.
 pub(crate) async fn in_context(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let context = RequestContext::from_headers(request.headers());
-    let path = logged(request.uri().path());
-    let is_health_check = path.starts_with("/health/");
+    let is_health_check = request.uri().path().starts_with("/health/");
+    // The route and not the path, which may name a basket or an order: who knows its name may have it.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let path = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     // At the highest level, so that a stricter log filter doesn't take the ids from the lines it lets through.
     let span = tracing::error_span!(
         "request",
@@ -59,10 +61,6 @@ pub(crate) fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = text.unwrap_or("no message"), "a handler panicked");
     ErrorResponse::unexpected().into_response()
-}
-
-fn logged(path: &str) -> &str {
-    &path[..path.floor_char_boundary(LOGGED_PATH_MAX)]
 }
 
 fn milliseconds(started: Instant) -> f64 {

@@ -17,6 +17,9 @@ impl Currency {
     pub const EUR: Self = Self(*b"EUR");
 
     /// Reads a code.
+    ///
+    /// # Errors
+    /// When it is not three capital letters.
     pub fn parse(code: &str) -> Result<Self, String> {
         match <[u8; 3]>::try_from(code.as_bytes()) {
             Ok(letters) if letters.iter().all(u8::is_ascii_uppercase) => Ok(Self(letters)),

@@ -107,6 +107,9 @@ impl Server {
 
     /// Binds the address and serves `router` until SIGTERM or SIGINT. Ok when every request was answered, or given
     /// up after 30 s.
+    ///
+    /// # Errors
+    /// When the address can't be listened on, or signals not handled.
     pub async fn run(self, router: Router) -> Result<(), Error> {
         let listener = bind(self.listen).await?;
         let stop = signals().map_err(Error::Signals)?;
@@ -165,7 +168,10 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Binds `address`; the error names it, and the flag and variable it came from.
+/// Binds `address`.
+///
+/// # Errors
+/// When it can't be listened on; the error names it, and the flag and variable it came from.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }

@@ -20,6 +20,9 @@ pub enum Error {
 }
 
 /// Starts logging for this process. A second call changes nothing.
+///
+/// # Errors
+/// When [`FILTER`] is no filter.
 pub fn init() -> Result<(), Error> {
     let filter = match env::var(FILTER) {
         Ok(words) => EnvFilter::try_new(words).map_err(Error::Filter)?,

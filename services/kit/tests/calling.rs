@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
-use service_kit::client::{ConfigError, Error, Service};
+use service_kit::client::{ConfigError, Error, NAMELESS, Service};
 use service_kit::context::RequestContext;
 use service_kit::error::{ErrorResponse, Fields};
 use service_kit::extract::Json;
@@ -71,6 +71,28 @@ async fn whatever_a_path_segment_or_query_holds_it_stays_one() {
             let error = service.get(&["things", name]).send::<Value>().await.unwrap_err();
             assert_eq!(error.refusal().map(|refusal| refusal.status.as_u16()), Some(404), "{name:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_long_for_a_url_is_refused_and_no_panic() {
+    let long = "x".repeat(70_000);
+    for service in both_ways().await {
+        for request in [service.get(&["things", &long]), service.get(&["query"]).query("q", &long)] {
+            let error = request.send::<Value>().await.unwrap_err();
+            assert!(error.is_unknown("unknown_thing") && error.is(NAMELESS), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_the_code_that_says_so_means_that_there_is_none() {
+    for service in both_ways().await {
+        let error = failure(&service, "invalid").await;
+        assert!(error.is_unknown("invalid") && !error.is_unknown("unknown_thing"));
+        assert!(error.refusal_of(&["invalid"]).is_some() && error.refusal_of(&["unknown_thing"]).is_none());
+        assert!(!failure(&service, "plain").await.is_unknown("unknown_thing"));
+        assert!(!failure(&service, "failing").await.is_unknown("unknown_thing"));
     }
 }
 

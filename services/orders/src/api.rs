@@ -2,18 +2,19 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `POST /baskets` | 201 Basket |
+//! | `POST /baskets` `{"slug","quantity"}`? | 201 Basket; with a line as below, or there is none |
 //! | `GET /baskets/{id}` | 200 Basket, 404 `unknown_basket` |
 //! | `GET /baskets/{id}/count` | 200 `{"count"}`, 404; does not ask the catalog |
 //! | `POST /baskets/{id}/lines` `{"slug","quantity"}` | adds: 200 Basket, 404 `unknown_product`, 422 |
 //! | `PUT /baskets/{id}/lines/{slug}` `{"quantity"}` | sets, 0 removes: 200 Basket, 404, 422 |
-//! | `POST /orders` `{"basket","customer"?,"email","address"}` | 201 (200 when repeated) Order, 404 `unknown_basket`, 409 `out_of_stock`, `empty_basket` or `basket_changed`, 422 `invalid` or `key_reused` |
-//! | `GET /orders/{id}` | 200 Order, 404 `unknown_order` |
-//! | `GET /orders?customer=ID`, `GET /orders?key=KEY` | 200 `{"orders":[Order]}`, newest first |
+//! | `POST /orders` `{"basket","customer"?,"email","address","total"?}` | 201 (200 when repeated) Order, 404 `unknown_basket`, 409 `out_of_stock`, `empty_basket`, `basket_changed` or `price_changed`, 422 `invalid` or `key_reused` |
+//! | `GET /orders/{id}?customer=` | 200 Order, 404 `unknown_order`, also when it is not that customer's |
+//! | `GET /orders?customer=ID&limit=`, `GET /orders?key=KEY` | 200 `{"orders":[Order]}`, newest first |
 //! | `GET /events?after=<cursor>&limit=` | 200 `{"events":[{"cursor","type","at","order"}],"next"}`, ascending |
 //!
-//! `POST /orders` needs a UUID in `Idempotency-Key`: one key makes one order, and a repeat gets it. Everything that
-//! needs the catalog answers 503 `catalog_unavailable` without it; the request may then be repeated with its key.
+//! `POST /orders` needs a UUID in `Idempotency-Key`: one key makes one order, and a repeat gets it. A basket's
+//! `order_key` is such a key, which stays the same until it is ordered. `total` is what the customer has seen: when it is
+//! another one by now, nothing is ordered. Everything that needs the catalog answers 503 `catalog_unavailable` without it; the request may then be repeated with its key.
 
 use axum::Router;
 use axum::extract::{FromRef, State};
@@ -26,6 +27,7 @@ use sqlx::SqlitePool;
 
 use crate::baskets::{self, BasketId};
 use crate::catalog::Catalog;
+use crate::confirming::Confirming;
 use crate::error::Error;
 use crate::events::{self, Feed};
 use crate::orders::{self, Order};
@@ -39,9 +41,9 @@ struct Orders {
     placing: Placing,
 }
 
-/// All endpoints, on `database`, with the prices and the stock of `catalog`.
-pub(crate) fn routes(database: SqlitePool, catalog: Catalog) -> Router {
-    let placing = Placing::new(database.clone(), catalog.clone());
+/// All endpoints, on `database`, with the prices and the stock of `catalog`, which `confirming` tells of orders.
+pub(crate) fn routes(database: SqlitePool, catalog: Catalog, confirming: Confirming) -> Router {
+    let placing = Placing::new(database.clone(), catalog.clone(), confirming);
     let router = Router::new()
         .route("/baskets", post(new_basket))
         .route("/baskets/{id}", get(show_basket))
@@ -75,6 +77,12 @@ struct Setting {
 struct Wanted {
     customer: Option<String>,
     key: Option<String>,
+    limit: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Owner {
+    customer: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -82,9 +90,18 @@ struct Found {
     orders: Vec<Order>,
 }
 
-async fn new_basket(State(database): State<SqlitePool>) -> Result<(StatusCode, Json<Basket>), Error> {
-    let id = baskets::create(&database).await?;
-    Ok((StatusCode::CREATED, Json(Basket::empty(id))))
+async fn new_basket(
+    State(orders): State<Orders>,
+    line: Option<Json<Addition>>,
+) -> Result<(StatusCode, Json<Basket>), Error> {
+    let id = match line {
+        Some(Json(line)) => {
+            let product = orders.catalog.product(&line.slug).await?;
+            baskets::create(&orders.database, Some((&product, line.quantity))).await?
+        }
+        None => baskets::create(&orders.database, None).await?,
+    };
+    Ok((StatusCode::CREATED, priced(&orders, id).await?))
 }
 
 async fn show_basket(State(orders): State<Orders>, Path(id): Path<String>) -> Result<Json<Basket>, Error> {
@@ -124,10 +141,10 @@ async fn set_line(
 }
 
 async fn priced(orders: &Orders, id: BasketId) -> Result<Json<Basket>, Error> {
-    let lines = baskets::lines(&orders.database, id).await?;
-    let slugs: Vec<_> = lines.iter().map(|line| line.slug.as_str()).collect();
+    let contents = baskets::contents(&orders.database, id).await?;
+    let slugs: Vec<_> = contents.lines.iter().map(|line| line.slug.as_str()).collect();
     let products = orders.catalog.products(&slugs).await?;
-    Ok(Json(Basket::priced(id, lines, &products)?))
+    Ok(Json(Basket::priced(id, contents, &products)?))
 }
 
 async fn place_order(
@@ -142,13 +159,21 @@ async fn place_order(
     Ok((status, Json(order)))
 }
 
-async fn show_order(State(database): State<SqlitePool>, Path(id): Path<String>) -> Result<Json<Order>, Error> {
-    orders::find(&database, &id).await?.map(Json).ok_or(Error::UnknownOrder)
+async fn show_order(
+    State(database): State<SqlitePool>,
+    Path(id): Path<String>,
+    Query(owner): Query<Owner>,
+) -> Result<Json<Order>, Error> {
+    let order = orders::find(&database, &id).await?;
+    let order = order.filter(|order| owner.customer.is_none() || owner.customer == order.customer);
+    order.map(Json).ok_or(Error::UnknownOrder)
 }
 
 async fn list_orders(State(database): State<SqlitePool>, Query(wanted): Query<Wanted>) -> Result<Json<Found>, Error> {
+    let limit = events::number(wanted.limit.as_deref(), orders::LIST_MAX, 1);
+    let limit = limit.map_err(|message| Error::Invalid(Fields::one("limit", message)))?;
     let orders = match (wanted.customer, wanted.key) {
-        (Some(customer), None) => orders::of_customer(&database, &customer).await?,
+        (Some(customer), None) => orders::of_customer(&database, &customer, limit).await?,
         (None, Some(key)) => match Key::parse(&key) {
             Some(key) => orders::with_key(&database, key).await?.into_iter().collect(),
             None => Vec::new(),

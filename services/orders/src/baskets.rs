@@ -10,7 +10,7 @@ use crate::catalog::Product;
 use crate::error::Error;
 
 /// One order may have this many of one product.
-const QUANTITY_MAX: i64 = 20;
+pub(crate) const QUANTITY_MAX: i64 = 20;
 
 /// A basket holds this many different products.
 const LINES_MAX: i64 = 100;
@@ -39,30 +39,45 @@ pub(crate) struct Line {
     pub(crate) quantity: u32,
 }
 
-/// A new, empty basket.
-pub(crate) async fn create(database: &SqlitePool) -> Result<BasketId, Error> {
+/// All that is known of a basket.
+#[derive(Debug)]
+pub(crate) struct Contents {
+    /// The idempotency key of the basket's next order.
+    pub(crate) order_key: String,
+    pub(crate) lines: Vec<Line>,
+}
+
+/// A new basket, empty or with so many of a product; there is none when the product is refused.
+pub(crate) async fn create(database: &SqlitePool, first: Option<(&Product, i64)>) -> Result<BasketId, Error> {
     let id = BasketId(Uuid::new_v4());
-    let query = sqlx::query("INSERT INTO baskets (id, created_at) VALUES (?, ?)").bind(id.text());
-    query.bind(Timestamp::now().to_string()).execute(database).await?;
+    let mut transaction = database::write(database).await?;
+    let query = sqlx::query("INSERT INTO baskets (id, created_at, order_key) VALUES (?, ?, ?)").bind(id.text());
+    let query = query.bind(Timestamp::now().to_string()).bind(Uuid::new_v4().to_string());
+    query.execute(&mut *transaction).await?;
+    if let Some((product, quantity)) = first {
+        add_in(&mut transaction, id, product, quantity).await?;
+    }
+    transaction.commit().await?;
     Ok(id)
 }
 
-/// The lines of a basket.
-pub(crate) async fn lines(database: &SqlitePool, id: BasketId) -> Result<Vec<Line>, Error> {
+/// What is in a basket.
+pub(crate) async fn contents(database: &SqlitePool, id: BasketId) -> Result<Contents, Error> {
     let mut connection = database.acquire().await?;
-    lines_in(&mut connection, id).await
+    contents_in(&mut connection, id).await
 }
 
-/// The lines of a basket, as a transaction sees them.
-pub(crate) async fn lines_in(connection: &mut SqliteConnection, id: BasketId) -> Result<Vec<Line>, Error> {
-    exists(connection, id).await?;
+/// What is in a basket, as a transaction sees it.
+pub(crate) async fn contents_in(connection: &mut SqliteConnection, id: BasketId) -> Result<Contents, Error> {
+    let order_key = order_key(connection, id).await?;
     let sql = "SELECT slug, name, drawing, quantity FROM basket_lines WHERE basket = ?1 ORDER BY position";
-    Ok(sqlx::query_as(sql).bind(id.text()).fetch_all(connection).await?)
+    let lines = sqlx::query_as(sql).bind(id.text()).fetch_all(connection).await?;
+    Ok(Contents { order_key, lines })
 }
 
 /// How many things are in a basket.
 pub(crate) async fn count(database: &SqlitePool, id: BasketId) -> Result<i64, Error> {
-    exists(&mut *database.acquire().await?, id).await?;
+    order_key(&mut *database.acquire().await?, id).await?;
     let sql = "SELECT coalesce(sum(quantity), 0) FROM basket_lines WHERE basket = ?1";
     Ok(sqlx::query_scalar(sql).bind(id.text()).fetch_one(database).await?)
 }
@@ -70,18 +85,27 @@ pub(crate) async fn count(database: &SqlitePool, id: BasketId) -> Result<i64, Er
 /// Puts `more` of a product into a basket.
 pub(crate) async fn add(database: &SqlitePool, id: BasketId, product: &Product, more: i64) -> Result<(), Error> {
     let mut transaction = database::write(database).await?;
-    exists(&mut transaction, id).await?;
-    let present = present(&mut transaction, id, &product.slug).await?;
+    order_key(&mut transaction, id).await?;
+    add_in(&mut transaction, id, product, more).await?;
+    Ok(transaction.commit().await?)
+}
+
+async fn add_in(
+    transaction: &mut Transaction<'_, Sqlite>,
+    id: BasketId,
+    product: &Product,
+    more: i64,
+) -> Result<(), Error> {
+    let present = present(transaction, id, &product.slug).await?;
     let quantity = allowed(more, present, product.stock.quantity);
     let quantity = quantity.map_err(|message| Error::Invalid(Fields::one("quantity", message)))?;
-    put(&mut transaction, id, product, quantity).await?;
-    Ok(transaction.commit().await?)
+    put(transaction, id, product, quantity).await
 }
 
 /// Makes it `quantity` of a product in a basket.
 pub(crate) async fn set(database: &SqlitePool, id: BasketId, product: &Product, quantity: i64) -> Result<(), Error> {
     let mut transaction = database::write(database).await?;
-    exists(&mut transaction, id).await?;
+    order_key(&mut transaction, id).await?;
     let quantity = allowed(quantity, 0, product.stock.quantity);
     let quantity = quantity.map_err(|message| Error::Invalid(Fields::one("quantity", message)))?;
     put(&mut transaction, id, product, quantity).await?;
@@ -90,23 +114,25 @@ pub(crate) async fn set(database: &SqlitePool, id: BasketId, product: &Product, 
 
 /// Takes a product out of a basket, if it is in there.
 pub(crate) async fn remove(database: &SqlitePool, id: BasketId, slug: &str) -> Result<(), Error> {
-    exists(&mut *database.acquire().await?, id).await?;
+    order_key(&mut *database.acquire().await?, id).await?;
     let query = sqlx::query("DELETE FROM basket_lines WHERE basket = ?1 AND slug = ?2").bind(id.text());
     query.bind(slug).execute(database).await?;
     Ok(())
 }
 
-/// Empties a basket whose order is being written.
+/// Empties a basket whose order is being written; what is put in afterwards is another order.
 pub(crate) async fn empty(transaction: &mut Transaction<'_, Sqlite>, id: BasketId) -> Result<(), Error> {
     let query = sqlx::query("DELETE FROM basket_lines WHERE basket = ?1").bind(id.text());
     query.execute(&mut **transaction).await?;
+    let query = sqlx::query("UPDATE baskets SET order_key = ?1 WHERE id = ?2").bind(Uuid::new_v4().to_string());
+    query.bind(id.text()).execute(&mut **transaction).await?;
     Ok(())
 }
 
-async fn exists(connection: &mut SqliteConnection, id: BasketId) -> Result<(), Error> {
-    let sql = "SELECT 1 FROM baskets WHERE id = ?1";
-    let found = sqlx::query(sql).bind(id.text()).fetch_optional(connection).await?;
-    found.map(|_| ()).ok_or(Error::UnknownBasket)
+/// The key of a basket's next order; refused when there is no such basket.
+async fn order_key(connection: &mut SqliteConnection, id: BasketId) -> Result<String, Error> {
+    let query = sqlx::query_scalar("SELECT order_key FROM baskets WHERE id = ?1").bind(id.text());
+    query.fetch_optional(connection).await?.ok_or(Error::UnknownBasket)
 }
 
 async fn present(transaction: &mut Transaction<'_, Sqlite>, id: BasketId, slug: &str) -> Result<i64, Error> {

@@ -58,7 +58,7 @@ struct Reservation {
 
 #[derive(Serialize)]
 struct Reserve<'a> {
-    key: String,
+    key: &'a str,
     lines: &'a [Wanted<'a>],
 }
 
@@ -88,10 +88,10 @@ impl Catalog {
     /// Nobody else has this key, and no order of it exists: what is set aside for other lines is left from an
     /// attempt that came to nothing, and is given back.
     pub(crate) async fn reserve(&self, key: Key, lines: &[Wanted<'_>]) -> Result<Vec<Reserved>, Error> {
-        match self.try_reserve(key, lines).await {
+        match self.try_reserve(&key.text(), lines).await {
             Err(error) if error.is("key_reused") => {
                 self.release(key).await?;
-                self.try_reserve(key, lines).await.map_err(refused)
+                self.try_reserve(&key.text(), lines).await.map_err(refused)
             }
             outcome => outcome.map_err(refused),
         }
@@ -102,8 +102,20 @@ impl Catalog {
         self.0.delete(&["reservations", &key.text()]).done().await.map_err(Error::Catalog)
     }
 
-    async fn try_reserve(&self, key: Key, lines: &[Wanted<'_>]) -> Result<Vec<Reserved>, client::Error> {
-        let body = Reserve { key: key.text(), lines };
+    /// Keeps what is set aside under `key` for good. If it went back on the shelf meanwhile, it is taken again.
+    pub(crate) async fn confirm(&self, key: &str, lines: &[Wanted<'_>]) -> Result<(), Error> {
+        let confirm = async || self.0.put(&["reservations", key, "confirmation"]).done().await;
+        match confirm().await {
+            Err(error) if error.is("unknown_reservation") => {
+                self.try_reserve(key, lines).await.map_err(refused)?;
+                confirm().await.map_err(Error::Catalog)
+            }
+            outcome => outcome.map_err(Error::Catalog),
+        }
+    }
+
+    async fn try_reserve(&self, key: &str, lines: &[Wanted<'_>]) -> Result<Vec<Reserved>, client::Error> {
+        let body = Reserve { key, lines };
         let reservation: Reservation = self.0.post(&["reservations"]).json(&body).send().await?;
         Ok(reservation.lines)
     }
@@ -111,9 +123,7 @@ impl Catalog {
 
 fn refused(error: client::Error) -> Error {
     match error.refusal() {
-        Some(refusal) if [client::NAMELESS, "unknown_product"].contains(&refusal.code.as_str()) => {
-            Error::UnknownProduct
-        }
+        Some(_) if error.is_unknown("unknown_product") => Error::UnknownProduct,
         Some(refusal) if refusal.code == "out_of_stock" => {
             Error::OutOfStock { message: refusal.message.clone(), details: refusal.details.clone() }
         }

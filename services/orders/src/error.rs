@@ -33,6 +33,9 @@ pub(crate) enum Error {
     /// The basket is not what it was when the order began.
     #[error("the basket changed")]
     BasketChanged,
+    /// The basket costs something else than its customer has seen.
+    #[error("the price changed")]
+    PriceChanged,
     /// The catalog has less than was asked for, and says so in a message and details.
     #[error("out of stock")]
     OutOfStock {
@@ -59,7 +62,8 @@ impl Error {
     /// Whether this order will not be made, rather than: not now, or nobody knows.
     pub(crate) fn is_definite(&self) -> bool {
         match self {
-            Self::EmptyBasket | Self::UnknownBasket | Self::BasketChanged | Self::OutOfStock { .. } => true,
+            Self::EmptyBasket | Self::UnknownBasket | Self::BasketChanged => true,
+            Self::PriceChanged | Self::OutOfStock { .. } => true,
             Self::Invalid(_) | Self::UnknownProduct | Self::UnknownOrder | Self::NoKey | Self::KeyReused => false,
             Self::Catalog(_) | Self::MixedCurrencies | Self::Database(_) | Self::Corrupt(_) => false,
         }
@@ -81,6 +85,11 @@ impl IntoResponse for Error {
             Self::EmptyBasket => conflict("empty_basket", "The basket is empty."),
             Self::BasketChanged => {
                 conflict("basket_changed", "The basket changed while the order was placed. Please look at it again.")
+            }
+            Self::PriceChanged => {
+                let message =
+                    "A price changed since you saw it, so nothing is ordered yet. Please check the new total.";
+                conflict("price_changed", message)
             }
             Self::OutOfStock { message, details } => details
                 .into_iter()

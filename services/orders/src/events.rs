@@ -67,7 +67,8 @@ pub(crate) async fn read(database: &SqlitePool, window: &Window) -> Result<Feed,
     Ok(Feed { events, next })
 }
 
-fn number(typed: Option<&str>, absent: i64, least: i64) -> Result<i64, String> {
+/// A whole number from a query, `absent` when it is not given; or what is wrong with it.
+pub(crate) fn number(typed: Option<&str>, absent: i64, least: i64) -> Result<i64, String> {
     let typed = typed.filter(|typed| !typed.is_empty());
     let number = typed.map_or(Some(absent), |typed| typed.parse().ok());
     number.filter(|number| *number >= least).ok_or_else(|| format!("Say a whole number from {least} on."))

@@ -5,6 +5,7 @@
 mod api;
 mod baskets;
 mod catalog;
+mod confirming;
 mod error;
 mod events;
 mod orders;
@@ -22,6 +23,7 @@ use service_kit::{Failure, args, telemetry};
 use sqlx::migrate::Migrator;
 
 use crate::catalog::Catalog;
+use crate::confirming::Confirming;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -41,6 +43,8 @@ async fn main() -> Result<(), Failure> {
     let catalog = Catalog::new(Service::from_env("catalog")?);
     telemetry::init()?;
     let database = database::open(&config.data.data, "orders", Durability::Full, &MIGRATIONS).await?;
-    Server::new("orders", &config.listen).run(api::routes(database, catalog)).await?;
+    let confirming = Confirming::new(database.clone(), catalog.clone());
+    tokio::spawn(confirming.clone().run());
+    Server::new("orders", &config.listen).run(api::routes(database, catalog, confirming)).await?;
     Ok(())
 }

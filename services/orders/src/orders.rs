@@ -13,8 +13,8 @@ use crate::pricing::Totals;
 /// The first order has the next number.
 const NUMBER_BASE: i64 = 10_000;
 
-/// A customer's list shows this many orders.
-const LIST_MAX: i64 = 500;
+/// A customer's list has at most this many orders.
+pub(crate) const LIST_MAX: i64 = 500;
 
 /// A placed order.
 #[derive(Debug, Clone, Serialize)]
@@ -29,6 +29,7 @@ pub(crate) struct Order {
     pub(crate) placed_at: String,
     pub(crate) status: String,
     pub(crate) lines: Vec<Line>,
+    pub(crate) count: u32,
     #[serde(flatten)]
     pub(crate) totals: Totals,
     pub(crate) address: Address,
@@ -57,15 +58,23 @@ pub(crate) async fn with_key(database: &SqlitePool, key: Key) -> Result<Option<O
     one(database, query.fetch_optional(database).await?).await
 }
 
-/// The orders of a customer, newest first.
-pub(crate) async fn of_customer(database: &SqlitePool, customer: &str) -> Result<Vec<Order>, Error> {
+/// The newest orders of a customer, newest first.
+pub(crate) async fn of_customer(database: &SqlitePool, customer: &str, limit: i64) -> Result<Vec<Order>, Error> {
     let sql = "SELECT * FROM orders WHERE customer = ?1 ORDER BY sequence DESC LIMIT ?2";
-    let rows = sqlx::query(sql).bind(customer).bind(LIST_MAX).fetch_all(database).await?;
-    let mut orders = Vec::with_capacity(rows.len());
-    for row in &rows {
-        orders.push(read(database, row).await?);
-    }
-    Ok(orders)
+    let query = sqlx::query(sql).bind(customer).bind(limit.min(LIST_MAX));
+    all(database, query.fetch_all(database).await?).await
+}
+
+/// The orders of which the catalog has yet to learn, oldest first.
+pub(crate) async fn unconfirmed(database: &SqlitePool) -> Result<Vec<Order>, Error> {
+    let query = sqlx::query("SELECT * FROM orders WHERE NOT confirmed ORDER BY sequence");
+    all(database, query.fetch_all(database).await?).await
+}
+
+/// Writes that the catalog knows of an order.
+pub(crate) async fn set_confirmed(database: &SqlitePool, order: &Order) -> Result<(), Error> {
+    sqlx::query("UPDATE orders SET confirmed = 1 WHERE id = ?1").bind(&order.id).execute(database).await?;
+    Ok(())
 }
 
 /// Writes an order, all but its number, which comes from the sequence.
@@ -97,10 +106,19 @@ async fn one(database: &SqlitePool, row: Option<SqliteRow>) -> Result<Option<Ord
     }
 }
 
+async fn all(database: &SqlitePool, rows: Vec<SqliteRow>) -> Result<Vec<Order>, Error> {
+    let mut orders = Vec::with_capacity(rows.len());
+    for row in &rows {
+        orders.push(read(database, row).await?);
+    }
+    Ok(orders)
+}
+
 async fn read(database: &SqlitePool, row: &SqliteRow) -> Result<Order, Error> {
     let sequence = row.try_get("sequence")?;
     let currency = Currency::parse(row.try_get("currency")?);
     let currency = currency.map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let lines = lines(database, sequence, currency).await?;
     let money = |column| Ok::<_, sqlx::Error>(Money::new(row.try_get(column)?, currency));
     Ok(Order {
         id: row.try_get("id")?,
@@ -111,7 +129,8 @@ async fn read(database: &SqlitePool, row: &SqliteRow) -> Result<Order, Error> {
         email: row.try_get("email")?,
         placed_at: row.try_get("placed_at")?,
         status: row.try_get("status")?,
-        lines: lines(database, sequence, currency).await?,
+        count: lines.iter().map(|line| line.quantity).sum(),
+        lines,
         totals: Totals { subtotal: money("subtotal")?, shipping: money("shipping")?, total: money("total")? },
         address: serde_json::from_str(row.try_get("address")?)?,
     })

@@ -2,22 +2,28 @@
 //!
 //! 1. Requests with the same key take turns. If an order has the key, that is the answer.
 //! 2. The catalog sets the basket's lines aside under the key, so a repeat gets the same stock and not more.
-//! 3. One transaction writes the order and its event and empties the basket, if the basket is still what was set aside.
+//! 3. One transaction writes the order and its event, empties the basket and renews its key, if the basket is still what
+//!    was set aside, at the total that its customer has seen.
+//! 4. The catalog learns that what was set aside is sold ([`crate::confirming`]).
 //!
-//! When step 3 fails or we die before it, the stock stays set aside for the repeat. When the order is refused for good, it
-//! goes back. So no stock is lost while the caller repeats what got no answer, and no order is without stock.
+//! All of it runs to its end when the caller hangs up. When step 3 fails or we die before it, the stock stays set aside
+//! for the repeat, and goes back when there is none in time. When the order is refused for good, it goes back at once.
+//! So no stock is lost, and no order is without stock.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use service_kit::address::{self, Address};
+use service_kit::context;
 use service_kit::database;
 use service_kit::email::Email;
 use service_kit::error::Fields;
+use service_kit::money::Money;
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use crate::baskets::{self, BasketId};
 use crate::catalog::{Catalog, Reserved, Wanted};
+use crate::confirming::Confirming;
 use crate::error::Error;
 use crate::events;
 use crate::orders::{self, Line, Order};
@@ -47,6 +53,7 @@ pub(crate) struct Typed {
     customer: Option<String>,
     email: String,
     address: address::Typed,
+    total: Option<Money>,
 }
 
 /// An order that can be placed, if the basket can be had.
@@ -56,6 +63,8 @@ pub(crate) struct Request {
     customer: Option<Uuid>,
     email: Email,
     address: Address,
+    /// The total that the customer has seen, if somebody tells.
+    total: Option<Money>,
 }
 
 impl Typed {
@@ -68,7 +77,9 @@ impl Typed {
         let email = fields.take("email", Email::parse(&self.email));
         let address = self.address.parse().map_err(|wrong| fields.add_part("address", wrong)).ok();
         match (customer, email, address) {
-            (Some(customer), Some(email), Some(address)) => Ok(Request { basket, customer, email, address }),
+            (Some(customer), Some(email), Some(address)) => {
+                Ok(Request { basket, customer, email, address, total: self.total })
+            }
             _ => Err(Error::Invalid(fields)),
         }
     }
@@ -79,17 +90,25 @@ impl Typed {
 pub(crate) struct Placing {
     database: SqlitePool,
     catalog: Catalog,
+    confirming: Confirming,
     turns: Turns<Key>,
 }
 
 impl Placing {
-    /// Orders go to `database`, their stock comes from `catalog`.
-    pub(crate) fn new(database: SqlitePool, catalog: Catalog) -> Self {
-        Self { database, catalog, turns: Turns::default() }
+    /// Orders go to `database`, their stock comes from `catalog`, which `confirming` tells of them.
+    pub(crate) fn new(database: SqlitePool, catalog: Catalog, confirming: Confirming) -> Self {
+        Self { database, catalog, confirming, turns: Turns::default() }
     }
 
-    /// Places an order; a repeat gets the saved one. True when it is a new one.
+    /// Places an order, also when nobody waits for it any more; a repeat gets the saved one. True when it is a new one.
     pub(crate) async fn place(&self, key: Key, request: Request) -> Result<(Order, bool), Error> {
+        let placing = self.clone();
+        let placed = context::spawn(async move { placing.place_in_turn(key, request).await });
+        // Nobody aborts the task, so it can only have panicked.
+        placed.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    }
+
+    async fn place_in_turn(&self, key: Key, request: Request) -> Result<(Order, bool), Error> {
         let _turn = self.turns.take(key).await;
         if let Some(saved) = orders::with_key(&self.database, key).await? {
             return match saved.basket == request.basket.text() {
@@ -101,13 +120,13 @@ impl Placing {
         if outcome.as_ref().is_err_and(Error::is_definite)
             && let Err(error) = self.catalog.release(key).await
         {
-            tracing::warn!(%error, key = key.text(), "stock may stay reserved for an order that was refused");
+            tracing::warn!(%error, "stock may stay reserved for a while for an order that was refused");
         }
         outcome.map(|order| (order, true))
     }
 
     async fn place_new(&self, key: Key, request: Request) -> Result<Order, Error> {
-        let lines = baskets::lines(&self.database, request.basket).await?;
+        let lines = baskets::contents(&self.database, request.basket).await?.lines;
         if lines.is_empty() {
             return Err(Error::EmptyBasket);
         }
@@ -129,10 +148,13 @@ impl Placing {
         lines: &[baskets::Line],
         reserved: Vec<Reserved>,
     ) -> Result<Order, Error> {
-        let basket = request.basket;
+        let (basket, seen) = (request.basket, request.total);
         let mut order = draft(key, request, reserved)?;
+        if seen.is_some_and(|seen| seen != order.totals.total) {
+            return Err(Error::PriceChanged);
+        }
         let mut transaction = database::write(&self.database).await?;
-        match baskets::lines_in(&mut transaction, basket).await? {
+        match baskets::contents_in(&mut transaction, basket).await?.lines {
             now if now.is_empty() => return Err(Error::EmptyBasket),
             now if now != lines => return Err(Error::BasketChanged),
             _ => {}
@@ -141,6 +163,7 @@ impl Placing {
         events::order_placed(&mut transaction, &order).await?;
         baskets::empty(&mut transaction, basket).await?;
         transaction.commit().await?;
+        self.confirming.wake();
         tracing::info!(order.number, order.lines = order.lines.len(), "order placed");
         Ok(order)
     }
@@ -157,6 +180,7 @@ fn draft(key: Key, request: Request, reserved: Vec<Reserved>) -> Result<Order, E
         email: request.email.into(),
         placed_at: format!("{:.3}", Timestamp::now()),
         status: "placed".to_owned(),
+        count: lines.iter().map(|line| line.quantity).sum(),
         totals: Totals::of(lines.iter().map(|line| line.line_total))?,
         lines,
         address: request.address,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use service_kit::money::{Currency, Money};
 
-use crate::baskets::{self, BasketId};
+use crate::baskets::{self, BasketId, Contents, QUANTITY_MAX};
 use crate::catalog::Product;
 use crate::error::Error;
 
@@ -30,6 +30,7 @@ pub(crate) struct Totals {
 #[derive(Debug, Serialize)]
 pub(crate) struct Basket {
     id: String,
+    order_key: String,
     lines: Vec<Line>,
     count: u32,
     #[serde(flatten)]
@@ -46,6 +47,7 @@ struct Line {
     unit_price: Money,
     line_total: Money,
     available: i64,
+    max_quantity: i64,
     problem: Option<String>,
 }
 
@@ -65,22 +67,12 @@ impl Totals {
 }
 
 impl Basket {
-    /// A basket with nothing in it.
-    pub(crate) fn empty(id: BasketId) -> Self {
-        let nothing = Money::new(0, CURRENCY);
-        let totals = Totals { subtotal: nothing, shipping: nothing, total: nothing };
-        Self { id: id.text(), lines: Vec::new(), count: 0, totals, can_order: false }
-    }
-
     /// A basket at the prices of `products`.
-    pub(crate) fn priced(
-        id: BasketId,
-        lines: Vec<baskets::Line>,
-        products: &HashMap<String, Product>,
-    ) -> Result<Self, Error> {
-        let lines: Vec<_> = lines.into_iter().map(|line| Line::priced(line, products)).collect();
+    pub(crate) fn priced(id: BasketId, contents: Contents, products: &HashMap<String, Product>) -> Result<Self, Error> {
+        let lines: Vec<_> = contents.lines.into_iter().map(|line| Line::priced(line, products)).collect();
         Ok(Self {
             id: id.text(),
+            order_key: contents.order_key,
             count: lines.iter().map(|line| line.quantity).sum(),
             totals: Totals::of(lines.iter().map(|line| line.line_total))?,
             can_order: !lines.is_empty() && lines.iter().all(|line| line.problem.is_none()),
@@ -103,6 +95,7 @@ impl Line {
                 unit_price: nothing,
                 line_total: nothing,
                 available: 0,
+                max_quantity: 0,
                 problem,
             };
         };
@@ -120,6 +113,7 @@ impl Line {
             unit_price: product.price,
             line_total: product.price.times(quantity),
             available,
+            max_quantity: available.min(QUANTITY_MAX),
             problem,
         }
     }

@@ -2,6 +2,7 @@
 //! catalog in the same process.
 
 mod baskets;
+mod confirming;
 mod events;
 mod fake_catalog;
 mod orders;
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::catalog::Catalog;
+use crate::confirming::Confirming;
 use crate::{MIGRATIONS, api};
 use fake_catalog::FakeCatalog;
 
@@ -25,6 +27,8 @@ struct Shop {
     router: Router,
     database: SqlitePool,
     catalog: FakeCatalog,
+    /// Runs when a test says so, and not by itself.
+    confirming: Confirming,
     folder: TempDir,
 }
 
@@ -33,14 +37,14 @@ impl Shop {
     async fn open() -> Self {
         let catalog = FakeCatalog::selling(&[("tent", 18900, 3), ("mug", 990, 50), ("stove", 4900, 0)]);
         let folder = tempfile::tempdir().unwrap();
-        let (router, database) = router(folder.path(), &catalog).await;
-        Self { router, database, catalog, folder }
+        let (router, database, confirming) = router(folder.path(), &catalog).await;
+        Self { router, database, catalog, confirming, folder }
     }
 
     async fn reopened(self) -> Self {
         self.database.close().await;
-        let (router, database) = router(self.folder.path(), &self.catalog).await;
-        Self { router, database, ..self }
+        let (router, database, confirming) = router(self.folder.path(), &self.catalog).await;
+        Self { router, database, confirming, ..self }
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
@@ -86,10 +90,11 @@ impl Shop {
     }
 }
 
-async fn router(folder: &Path, catalog: &FakeCatalog) -> (Router, SqlitePool) {
+async fn router(folder: &Path, catalog: &FakeCatalog) -> (Router, SqlitePool, Confirming) {
     let database = database::open(folder, "orders", Durability::Full, &MIGRATIONS).await.unwrap();
     let catalog = Catalog::new(Service::in_process("catalog", catalog.router()));
-    (api::routes(database.clone(), catalog), database)
+    let confirming = Confirming::new(database.clone(), catalog.clone());
+    (api::routes(database.clone(), catalog, confirming.clone()), database, confirming)
 }
 
 async fn place(router: Router, key: Uuid, body: Value) -> (u16, Value) {
@@ -118,6 +123,7 @@ async fn whatever_is_not_ours_is_refused_in_our_error_shape() {
         ("GET /baskets/mine", (404, "unknown_basket")),
         ("GET /orders/mine", (404, "unknown_order")),
         ("GET /orders", (422, "invalid")),
+        ("GET /orders?customer=ada&limit=0", (422, "invalid")),
         ("GET /events?after=yesterday", (422, "invalid")),
         ("GET /events?after=-1", (422, "invalid")),
         ("GET /events?limit=0", (422, "invalid")),

@@ -15,7 +15,10 @@ addEventListener("pageshow", () => {
   }
 });
 
-// After a form came back with errors, begin at the first one.
-const begin = () => document.querySelector('main [aria-invalid="true"]')?.focus();
+// After a form came back with errors, begin at the first one, or at what stopped the whole form.
+const begin = () => {
+  const first = document.querySelector('main [aria-invalid="true"]') ?? document.querySelector("main [data-form-error]");
+  first?.focus();
+};
 document.addEventListener("shop:content", begin);
 begin();

@@ -13,7 +13,9 @@ const limit = (stepper) => {
   const input = stepper.querySelector("input");
   for (const element of stepper.querySelectorAll("[data-step]")) {
     const step = Number(element.dataset.step);
-    const room = step < 0 ? input.valueAsNumber - Number(input.min) : Number(input.max) - input.valueAsNumber;
+    // Without a maximum the server knows what there is.
+    const max = input.max === "" ? Infinity : Number(input.max);
+    const room = step < 0 ? input.valueAsNumber - Number(input.min) : max - input.valueAsNumber;
     // A disabled button drops the focus; the field beside it takes it.
     if (room <= 0 && element === document.activeElement) input.focus();
     element.disabled = room <= 0;

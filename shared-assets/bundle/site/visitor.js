@@ -1,5 +1,5 @@
-// A cacheable page is rendered for anybody; here it learns who is looking at it.
-// Without an answer it stays the page for anybody.
+// A cacheable page is rendered for anybody; here it learns who is looking at it. Any script of the page says
+// `shop:visitor` when it can't know what the basket holds by now. Without an answer it stays the page for anybody.
 const source = document.body.dataset.visitor;
 
 const greet = (name) => {
@@ -25,6 +25,7 @@ const ask = async () => {
 
 if (source) {
   ask();
+  document.addEventListener("shop:visitor", ask);
   // Back from the basket, with this page out of the back/forward cache: the count is an old one.
   addEventListener("pageshow", (event) => {
     if (event.persisted) ask();

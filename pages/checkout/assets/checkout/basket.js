@@ -1,5 +1,6 @@
 // Quantities of the basket, in place: one change after the other, each answered with the whole basket.
 const basket = () => document.querySelector("[data-basket]");
+const basketUrl = basket()?.dataset.basket;
 
 // The latest wish for each line that has not been sent yet.
 const queue = new Map();
@@ -51,8 +52,8 @@ const run = async () => {
     swap(page);
     restoreFocus();
   } catch {
-    // The basket as the server has it, whatever became of the change.
-    if (!leaving) location.reload();
+    // The basket as the server has it, whatever became of the change. Never a reload, which might send a form again.
+    if (!leaving) location.replace(basketUrl);
   }
   running = false;
 };

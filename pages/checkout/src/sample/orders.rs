@@ -26,6 +26,8 @@ struct Orders(Arc<Mutex<Data>>);
 struct Data {
     /// Quantities by product, by basket.
     baskets: HashMap<String, BTreeMap<String, i64>>,
+    /// How many orders were made of a basket: the next one's key has this number in it.
+    orders_of: HashMap<String, usize>,
     /// By key.
     orders: HashMap<String, Value>,
 }
@@ -37,6 +39,14 @@ impl Orders {
 }
 
 impl Data {
+    /// A basket as orders shows it.
+    fn shown(&mut self, id: &str) -> Value {
+        let mut shown = priced(self.basket(id));
+        let orders = self.orders_of.get(id).unwrap_or(&0);
+        shown["order_key"] = format!("key-{orders}-of-{id}").into();
+        shown
+    }
+
     fn basket(&mut self, id: &str) -> &mut BTreeMap<String, i64> {
         let filled = || PRODUCTS.iter().map(|product| (product.0.to_owned(), product.5)).collect();
         self.baskets.entry(id.to_owned()).or_insert_with(filled)
@@ -53,7 +63,7 @@ pub(crate) fn routes() -> Router {
 }
 
 async fn show(State(orders): State<Orders>, Path(id): Path<String>) -> Json<Value> {
-    Json(priced(orders.lock().basket(&id)))
+    Json(orders.lock().shown(&id))
 }
 
 async fn count(State(orders): State<Orders>, Path(id): Path<String>) -> Json<Value> {
@@ -88,7 +98,7 @@ async fn set(
         0 => drop(basket.remove(&slug)),
         quantity => drop(basket.insert(slug, quantity)),
     }
-    Json(priced(basket)).into_response()
+    Json(orders.shown(&id)).into_response()
 }
 
 async fn place(State(orders): State<Orders>, headers: HeaderMap, Json(wanted): Json<Value>) -> Response {
@@ -102,9 +112,15 @@ async fn place(State(orders): State<Orders>, headers: HeaderMap, Json(wanted): J
         return refusal(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Some fields need another look.", fields);
     }
     let number = format!("TW-{}", 10_042 + orders.orders.len());
-    let basket = orders.basket(wanted["basket"].as_str().unwrap_or_default());
+    let id = wanted["basket"].as_str().unwrap_or_default();
+    let basket = orders.basket(id);
     let mut order = priced(basket);
+    if !wanted["total"].is_null() && wanted["total"] != order["total"] {
+        let message = "A price changed since you saw it, so nothing is ordered yet. Please check the new total.";
+        return refusal(StatusCode::CONFLICT, "price_changed", message, Map::new());
+    }
     basket.clear();
+    *orders.orders_of.entry(id.to_owned()).or_default() += 1;
     order["number"] = number.into();
     order["email"] = wanted["email"].clone();
     order["address"] = wanted["address"].clone();
@@ -138,7 +154,7 @@ fn priced(basket: &BTreeMap<String, i64>) -> Value {
     let lines: Vec<_> = chosen
         .map(|((slug, name, drawing, cents, stock, _), quantity)| {
             json!({
-                "slug": slug, "name": name, "drawing": drawing, "quantity": quantity, "available": stock,
+                "slug": slug, "name": name, "drawing": drawing, "quantity": quantity, "max_quantity": stock,
                 "problem": null, "unit_price": euro(*cents), "line_total": euro(cents * quantity),
             })
         })

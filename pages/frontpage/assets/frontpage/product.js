@@ -1,4 +1,5 @@
-// Adds to the basket without leaving the product; on any surprise the form is sent the ordinary way.
+// Adds to the basket without leaving the product. The form is never sent again by itself: without an answer nobody
+// knows whether it was added, and twice would be once too often.
 const form = document.querySelector("[data-add-to-basket]");
 
 const say = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
@@ -26,6 +27,8 @@ const add = async () => {
     headers: { accept: "application/json", "x-fragment": "basket" },
     body: new URLSearchParams(new FormData(form)),
   });
+  // Refused before anything was done, as when the product has gone: the page says why.
+  if (response.status >= 400 && response.status < 500 && response.status !== 422) return form.submit();
   if (!response.ok && response.status !== 422) throw new Error(`status ${response.status}`);
   const answer = await response.json();
   if (response.ok) {
@@ -46,7 +49,8 @@ form?.addEventListener("submit", async (event) => {
   try {
     await add();
   } catch {
-    form.submit();
+    say("shop:toast", { message: "We can’t tell whether that was added. Please look into your basket.", link: basketLink() });
+    say("shop:visitor");
   }
   form.ariaBusy = null;
   button.removeAttribute("aria-disabled");

@@ -52,7 +52,7 @@ const search = (step) => {
 const fillIn = (query) => {
   form.elements.q.value = query.get("q") ?? "";
   for (const choice of form.elements.category) choice.checked = choice.value === (query.get("category") ?? "");
-  form.elements.in_stock.checked = query.has("in_stock");
+  form.elements.in_stock.checked = query.get("in_stock") === "true";
   form.elements.sort.value = query.get("sort") ?? form.elements.sort.options[0].value;
 };
 

@@ -31,11 +31,15 @@ pub(crate) fn routes() -> Router {
         .with_state(Baskets::default())
 }
 
-async fn create(State(baskets): State<Baskets>) -> Json<Value> {
+async fn create(State(baskets): State<Baskets>, Json(line): Json<Line>) -> Response {
     let mut baskets = baskets.lock();
     let id = format!("sample-{}", baskets.len() + 1);
-    baskets.insert(id.clone(), BTreeMap::new());
-    Json(json!({ "id": id, "count": 0 }))
+    let mut lines = BTreeMap::new();
+    let answer = put_in(&id, &mut lines, line);
+    if answer.status().is_success() {
+        baskets.insert(id, lines);
+    }
+    answer
 }
 
 async fn count(State(baskets): State<Baskets>, Path(id): Path<String>) -> Json<Value> {
@@ -49,12 +53,15 @@ struct Line {
 }
 
 async fn add(State(baskets): State<Baskets>, Path(id): Path<String>, Json(line): Json<Line>) -> Response {
+    match baskets.lock().get_mut(&id) {
+        Some(lines) => put_in(&id, lines, line),
+        None => refusal(StatusCode::NOT_FOUND, "unknown_basket", "There is no such basket.", None),
+    }
+}
+
+fn put_in(id: &str, lines: &mut BTreeMap<String, i64>, line: Line) -> Response {
     let Some(stock) = catalog::stock(&line.slug) else {
         return refusal(StatusCode::NOT_FOUND, "unknown_product", "There is no such product.", None);
-    };
-    let mut baskets = baskets.lock();
-    let Some(lines) = baskets.get_mut(&id) else {
-        return refusal(StatusCode::NOT_FOUND, "unknown_basket", "There is no such basket.", None);
     };
     let quantity = lines.get(&line.slug).unwrap_or(&0) + line.quantity;
     let message = match quantity {

@@ -52,12 +52,15 @@ const visit = async (url, { options, back = false, otherwise }) => {
   try {
     const response = await fetch(url, { ...options, headers: { accept: "text/html" }, signal });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    answer = { ok: response.ok, url: new URL(response.url), page };
+    answer = { status: response.status, url: new URL(response.url), page };
   } catch {
     // Not reachable, or overtaken by the next click.
   }
   if (signal.aborted) return;
-  if (answer === null || !within(answer.url) || !fits(answer.page)) return void otherwise(answer);
+  if (answer === null || !within(answer.url) || !fits(answer.page)) {
+    main.querySelector("[data-app]").ariaBusy = null;
+    return void otherwise(answer);
+  }
   swap(answer.page);
   if (!back) remember(answer.url);
   shown = location.pathname + location.search;
@@ -74,6 +77,11 @@ const follow = (event) => {
   visit(url, { otherwise: () => location.assign(url) });
 };
 
+const doubt = () => {
+  const message = "We can’t tell whether that was saved. Please look before you send it again.";
+  document.dispatchEvent(new CustomEvent("shop:toast", { detail: { message } }));
+};
+
 const send = (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post" || !within(new URL(form.action))) return;
@@ -83,8 +91,14 @@ const send = (event) => {
   const body = new URLSearchParams(new FormData(form, event.submitter));
   visit(form.action, {
     options: { method: "POST", body },
-    // What was answered well has been done: go where it led. Else the browser sends it and shows what comes.
-    otherwise: (answer) => (answer?.ok ? location.assign(answer.url) : form.submit()),
+    otherwise: (answer) => {
+      event.submitter?.removeAttribute("aria-disabled");
+      // Done: go where it led. Refused, so nothing was done: the browser sends it and shows why. Anything else may
+      // have been done, so it is not sent again by itself.
+      if (answer !== null && answer.status < 400) location.assign(answer.url);
+      else if (answer !== null && answer.status < 500) form.submit();
+      else doubt();
+    },
   });
 };
 

@@ -13,6 +13,7 @@ use super::refusal;
 #[derive(Deserialize)]
 struct Wanted {
     customer: String,
+    limit: Option<usize>,
 }
 
 pub(crate) fn routes() -> Router {
@@ -23,12 +24,13 @@ pub(crate) fn routes() -> Router {
 }
 
 async fn list(Query(wanted): Query<Wanted>) -> Json<Value> {
-    Json(json!({ "orders": [stove(&wanted.customer), tent(&wanted.customer)] }))
+    let orders = [stove(&wanted.customer), tent(&wanted.customer)];
+    Json(json!({ "orders": &orders[..wanted.limit.unwrap_or(orders.len()).min(orders.len())] }))
 }
 
 /// An order's id has its customer in it, since nothing is kept here.
-async fn one(Path(id): Path<String>) -> Response {
-    match id.split_once('.') {
+async fn one(Path(id): Path<String>, Query(wanted): Query<Wanted>) -> Response {
+    match id.split_once('.').filter(|(_, customer)| *customer == wanted.customer) {
         Some(("stove", customer)) => Json(stove(customer)).into_response(),
         Some(("tent", customer)) => Json(tent(customer)).into_response(),
         _ => refusal(StatusCode::NOT_FOUND, "unknown_order", "There is no such order.", &[]),
@@ -41,12 +43,14 @@ fn stove(customer: &str) -> Value {
         line("wee-ember-stove", "Wee Ember gas stove", "gas-stove", 1, 4900),
         line("speckle-mug", "Speckle enamel mug", "enamel-mug", 2, 1400),
     ]);
+    order["count"] = 3.into();
     totals(order, 7700, 490)
 }
 
 fn tent(customer: &str) -> Value {
     let mut order = order(customer, "tent", "TW-10007", "2026-03-21T17:40:02Z");
     order["lines"] = json!([line("fellside-2", "Fellside 2 tunnel tent", "tunnel-tent", 1, 42900)]);
+    order["count"] = 1.into();
     totals(order, 42900, 0)
 }
 

@@ -1,10 +1,26 @@
 //! Taking stock for an order, and giving it back.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use service_kit::testing;
 use uuid::Uuid;
 
 use super::{SMALL_SHOP, Shop};
+use crate::reservations;
+
+impl Shop {
+    /// As if `minutes` had passed since the reservation was last asked for.
+    async fn wait(&self, key: Uuid, minutes: i64) {
+        let at = Timestamp::now() - SignedDuration::from_mins(minutes);
+        let query = sqlx::query("UPDATE reservations SET at = ?1 WHERE key = ?2").bind(at.to_string());
+        query.bind(key.to_string()).execute(&self.database).await.unwrap();
+    }
+
+    /// Gives back what was not confirmed within 15 minutes; how many reservations that were.
+    async fn expire(&self) -> usize {
+        reservations::expire(&self.database, Timestamp::now() - SignedDuration::from_mins(15)).await.unwrap()
+    }
+}
 
 #[tokio::test]
 async fn a_reservation_takes_stock_and_keeps_the_price() {
@@ -64,6 +80,51 @@ async fn a_released_reservation_gives_its_stock_back_once() {
     assert_eq!(shop.stock("tarp").await["quantity"], 20);
     assert_eq!(shop.stock("ridge-tent").await["quantity"], 3);
     assert_eq!(shop.reserve(key, &[("tarp", 1)]).await.0, 201, "a released key is free again");
+}
+
+#[tokio::test]
+async fn what_nobody_confirms_in_time_goes_back_on_the_shelf() {
+    let shop = Shop::open().await;
+    let (old, other, young) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
+    for key in [old, other, young] {
+        shop.reserve(key, &[("tarp", 2), ("ridge-tent", 1)]).await;
+    }
+    for (key, minutes) in [(old, 16), (other, 20), (young, 14)] {
+        shop.wait(key, minutes).await;
+    }
+    assert_eq!(shop.expire().await, 2);
+    assert_eq!((shop.stock("tarp").await["quantity"].clone(), shop.expire().await), (json!(18), 0));
+    assert_eq!(shop.stock("ridge-tent").await["quantity"], 2);
+    assert_eq!((shop.confirm(old).await, shop.confirm(young).await), (404, 204));
+}
+
+#[tokio::test]
+async fn what_is_confirmed_is_kept_for_good() {
+    let shop = Shop::open().await;
+    let key = Uuid::new_v4();
+    shop.reserve(key, &[("tarp", 2)]).await;
+    assert_eq!((shop.confirm(key).await, shop.confirm(key).await), (204, 204));
+    shop.wait(key, 1000).await;
+    assert_eq!((shop.expire().await, shop.stock("tarp").await["quantity"].clone()), (0, json!(18)));
+}
+
+#[tokio::test]
+async fn a_repeated_reservation_gets_its_whole_time_again() {
+    let shop = Shop::open().await;
+    let key = Uuid::new_v4();
+    shop.reserve(key, &[("tarp", 2)]).await;
+    shop.wait(key, 14).await;
+    assert_eq!(shop.reserve(key, &[("tarp", 2)]).await.0, 200);
+    let at: String = sqlx::query_scalar("SELECT at FROM reservations").fetch_one(&shop.database).await.unwrap();
+    assert!(at.parse::<Timestamp>().unwrap() > Timestamp::now() - SignedDuration::from_mins(1), "{at}");
+}
+
+#[tokio::test]
+async fn an_unknown_reservation_cannot_be_confirmed() {
+    let shop = Shop::open().await;
+    let path = format!("PUT /reservations/{}/confirmation", Uuid::new_v4());
+    let (status, answer) = testing::call(&shop.router, &path, &[], serde_json::Value::Null).await;
+    assert_eq!((status, &answer["error"]["code"]), (404, &json!("unknown_reservation")));
 }
 
 #[tokio::test]

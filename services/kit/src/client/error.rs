@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The code of a refusal that was made here, because the path has a segment that a URL would resolve away.
+/// The code of a refusal that was made here: a URL would resolve a segment of the path away, or cannot be as long.
 pub const NAMELESS: &str = "nameless";
 
 /// Why a service cannot be called at all.
@@ -96,7 +96,17 @@ impl Error {
 
     /// Whether the service said no with this code.
     pub fn is(&self, code: &str) -> bool {
-        self.refusal().is_some_and(|refusal| refusal.code == code)
+        self.refusal_of(&[code]).is_some()
+    }
+
+    /// The refusal, when the service said no with one of these codes; any other no is a surprise.
+    pub fn refusal_of(&self, codes: &[&str]) -> Option<&Refusal> {
+        self.refusal().filter(|refusal| codes.contains(&refusal.code.as_str()))
+    }
+
+    /// Whether there is nothing of this name: the service said so with `code`, or nothing can have such a name.
+    pub fn is_unknown(&self, code: &str) -> bool {
+        self.refusal_of(&[code, NAMELESS]).is_some()
     }
 }
 
@@ -138,7 +148,7 @@ impl Refusal {
         Self { status, code, message, fields, details }
     }
 
-    /// The refusal of a path with a segment that no resource can be named by: empty, `.` or `..`.
+    /// The refusal of what no resource can be named by: a segment that is empty, `.` or `..`, or too long a URL.
     pub(super) fn nameless() -> Self {
         let message = "Nothing has such a name.".to_owned();
         Self { code: NAMELESS.to_owned(), message, ..Self::read(StatusCode::NOT_FOUND, b"") }

@@ -10,7 +10,7 @@ async fn a_new_basket_is_empty_and_costs_nothing() {
     let shop = Shop::open().await;
     let id = shop.new_basket().await;
     let (status, basket) = shop.get(&format!("/baskets/{id}")).await;
-    let expected = json!({ "id": id, "lines": [], "count": 0, "subtotal": euros(0), "shipping": euros(0),
+    let expected = json!({ "id": id, "order_key": basket["order_key"], "lines": [], "count": 0, "subtotal": euros(0), "shipping": euros(0),
         "total": euros(0), "can_order": false });
     assert_eq!((status, basket), (200, expected));
 }
@@ -22,7 +22,7 @@ async fn a_basket_shows_todays_prices_and_their_sums() {
     let (status, basket) = shop.add(&id, "mug", 2).await;
     assert_eq!(status, 200);
     let line = json!({ "slug": "mug", "name": "The mug", "drawing": "mug", "quantity": 2, "unit_price": euros(990),
-        "line_total": euros(1980), "available": 50, "problem": null });
+        "line_total": euros(1980), "available": 50, "max_quantity": 20, "problem": null });
     assert_eq!(basket["lines"], json!([line]));
     assert_eq!([&basket["subtotal"], &basket["shipping"], &basket["total"]], [&euros(1980), &euros(490), &euros(2470)]);
     assert_eq!((&basket["count"], &basket["can_order"]), (&json!(2), &json!(true)));
@@ -152,4 +152,44 @@ async fn a_basket_survives_a_restart() {
     let id = shop.basket_with(&[("mug", 3)]).await;
     let shop = shop.reopened().await;
     assert_eq!(shop.get(&format!("/baskets/{id}")).await.1["count"], 3);
+}
+
+#[tokio::test]
+async fn a_basket_can_begin_with_a_line_and_there_is_none_when_it_is_refused() {
+    let shop = Shop::open().await;
+    let begin = async |slug: &str, quantity: i64| {
+        let body = json!({ "slug": slug, "quantity": quantity });
+        service_kit::testing::call(&shop.router, "POST /baskets", &[], body).await
+    };
+    let (status, basket) = begin("mug", 2).await;
+    assert_eq!((status, &basket["count"], &basket["total"]), (201, &json!(2), &euros(2470)));
+    for (slug, quantity, expected) in
+        [("tent", 4, (422, "invalid")), ("mug", 0, (422, "invalid")), ("boat", 1, (404, "unknown_product"))]
+    {
+        let (status, answer) = begin(slug, quantity).await;
+        assert_eq!((status, code(&answer)), expected, "{slug} {quantity}");
+    }
+    let baskets: i64 = sqlx::query_scalar("SELECT count(*) FROM baskets").fetch_one(&shop.database).await.unwrap();
+    assert_eq!(baskets, 1);
+}
+
+#[tokio::test]
+async fn a_basket_from_before_keys_gets_one() {
+    let shop = Shop::open().await;
+    let id = shop.new_basket().await;
+    sqlx::query("UPDATE baskets SET order_key = NULL").execute(&shop.database).await.unwrap();
+    let (_, fill) = include_str!("../../migrations/0003_order_keys.sql").split_once(";\n").unwrap();
+    sqlx::query(fill).execute(&shop.database).await.unwrap();
+    let (_, basket) = shop.get(&format!("/baskets/{id}")).await;
+    assert_eq!(basket["order_key"].as_str().unwrap().parse::<Uuid>().unwrap().get_version_num(), 4);
+}
+
+#[tokio::test]
+async fn a_line_tells_how_many_of_it_can_be_had() {
+    let shop = Shop::open().await;
+    let id = shop.basket_with(&[("tent", 1), ("mug", 1)]).await;
+    let (_, basket) = shop.get(&format!("/baskets/{id}")).await;
+    assert_eq!([&basket["lines"][0]["max_quantity"], &basket["lines"][1]["max_quantity"]], [3, 20]);
+    shop.catalog.stop_selling("tent");
+    assert_eq!(shop.get(&format!("/baskets/{id}")).await.1["lines"][0]["max_quantity"], 0);
 }

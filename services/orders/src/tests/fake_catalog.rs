@@ -1,6 +1,6 @@
 //! A stand-in for the catalog service, with as much of its contract as orders uses, and with faults.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, middleware};
 use serde_json::{Value, json};
 
@@ -23,6 +23,7 @@ pub(super) struct FakeCatalog {
 struct Shelf {
     products: Vec<Product>,
     reservations: HashMap<String, Value>,
+    confirmed: HashSet<String>,
     is_down: bool,
     loses_answers: bool,
 }
@@ -90,12 +91,24 @@ impl FakeCatalog {
         self.shelf().reservations.len()
     }
 
+    pub(super) fn confirmed(&self) -> usize {
+        self.shelf().confirmed.len()
+    }
+
+    /// Gives back everything that was not confirmed, as if its time were over.
+    pub(super) fn expire(&self) {
+        let mut shelf = self.shelf();
+        let keys: Vec<_> = shelf.reservations.keys().filter(|key| !shelf.confirmed.contains(*key)).cloned().collect();
+        keys.iter().for_each(|key| shelf.give_back(key));
+    }
+
     pub(super) fn router(&self) -> Router {
         Router::new()
             .route("/products", get(list))
             .route("/products/{slug}", get(show))
             .route("/reservations", post(reserve))
             .route("/reservations/{key}", delete(release))
+            .route("/reservations/{key}/confirmation", put(confirm))
             .layer(middleware::from_fn_with_state(self.clone(), fail_when_down))
             .with_state(self.clone())
     }
@@ -108,6 +121,15 @@ impl FakeCatalog {
 impl Shelf {
     fn product(&mut self, slug: &str) -> &mut Product {
         self.products.iter_mut().find(|product| product.slug == slug).unwrap()
+    }
+
+    fn give_back(&mut self, key: &str) {
+        let Some(saved) = self.reservations.remove(key) else {
+            return;
+        };
+        for line in saved["asked"].as_array().unwrap() {
+            self.product(line["slug"].as_str().unwrap()).stock += line["quantity"].as_i64().unwrap();
+        }
     }
 }
 
@@ -179,13 +201,17 @@ async fn reserve(State(catalog): State<FakeCatalog>, Json(body): Json<Value>) ->
 }
 
 async fn release(State(catalog): State<FakeCatalog>, Path(key): Path<String>) -> StatusCode {
-    let mut shelf = catalog.shelf();
-    if let Some(saved) = shelf.reservations.remove(&key) {
-        for line in saved["asked"].as_array().unwrap() {
-            shelf.product(line["slug"].as_str().unwrap()).stock += line["quantity"].as_i64().unwrap();
-        }
-    }
+    catalog.shelf().give_back(&key);
     StatusCode::NO_CONTENT
+}
+
+async fn confirm(State(catalog): State<FakeCatalog>, Path(key): Path<String>) -> Response {
+    let mut shelf = catalog.shelf();
+    if !shelf.reservations.contains_key(&key) {
+        return refuse(StatusCode::NOT_FOUND, json!({ "code": "unknown_reservation", "message": "Unheard of." }));
+    }
+    shelf.confirmed.insert(key);
+    StatusCode::NO_CONTENT.into_response()
 }
 
 fn refuse(status: StatusCode, error: Value) -> Response {

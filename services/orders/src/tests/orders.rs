@@ -20,7 +20,7 @@ async fn an_order_is_the_basket_at_its_prices_and_empties_it() {
     assert_eq!((&order["key"], &order["status"], &order["customer"]), (&json!(key), &json!("placed"), &Value::Null));
     let mug = json!({ "slug": "mug", "name": "The mug", "drawing": "mug", "quantity": 2, "unit_price": euros(990),
         "line_total": euros(1980) });
-    assert_eq!(order["lines"][1], mug);
+    assert_eq!((&order["lines"][1], &order["count"]), (&mug, &json!(3)));
     assert_eq!([&order["subtotal"], &order["shipping"], &order["total"]], [&euros(20880), &euros(0), &euros(20880)]);
     assert_eq!(order["address"]["city"], "Zürich");
     assert!(order["placed_at"].as_str().unwrap().ends_with('Z'));
@@ -228,7 +228,78 @@ async fn a_customer_finds_their_orders_newest_first() {
     let (status, found) = shop.get(&format!("/orders?customer={ada}")).await;
     let numbers: Vec<_> = found["orders"].as_array().unwrap().iter().map(|order| &order["number"]).collect();
     assert_eq!((status, numbers), (200, vec![&json!("TW-10003"), &json!("TW-10001")]));
+    let (_, newest) = shop.get(&format!("/orders?customer={ada}&limit=1")).await;
+    assert_eq!(newest["orders"], json!([found["orders"][0]]));
     assert_eq!(shop.get("/orders?customer=nobody").await.1, json!({ "orders": [] }));
+}
+
+#[tokio::test]
+async fn a_baskets_key_stays_the_same_until_it_is_ordered() {
+    let shop = Shop::open().await;
+    let basket = shop.basket_with(&[("mug", 2)]).await;
+    let key = async || -> Uuid {
+        let (_, basket) = shop.get(&format!("/baskets/{basket}")).await;
+        basket["order_key"].as_str().unwrap().parse().unwrap()
+    };
+    let first = key().await;
+    shop.add(&basket, "mug", 1).await;
+    shop.catalog.loses_answers(true);
+    shop.order(first, &basket).await;
+    assert_eq!(key().await, first, "also when an attempt got no answer");
+    shop.catalog.loses_answers(false);
+    let (_, order) = shop.order(first, &basket).await;
+    assert_ne!(key().await, first);
+    assert_eq!(shop.order(first, &basket).await, (200, order), "a repeat with the old key");
+}
+
+#[tokio::test]
+async fn an_order_is_placed_to_its_end_when_the_caller_hangs_up() {
+    let shop = Shop::open().await;
+    let basket = shop.basket_with(&[("mug", 2)]).await;
+    let key = Uuid::new_v4();
+    let gate = shop.catalog.close_gate().await;
+    let ordering = tokio::spawn(place(shop.router.clone(), key, order_of(&basket)));
+    shop.catalog.until_asked().await;
+    ordering.abort();
+    assert!(ordering.await.unwrap_err().is_cancelled());
+    drop(gate);
+    while shop.get(&format!("/orders?key={key}")).await.1["orders"] == json!([]) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((count(&shop, &basket).await, shop.catalog.stock("mug")), (json!(0), 48));
+}
+
+#[tokio::test]
+async fn nothing_is_ordered_at_another_total_than_its_customer_has_seen() {
+    let shop = Shop::open().await;
+    let basket = shop.basket_with(&[("mug", 2)]).await;
+    let mut body = order_of(&basket);
+    body["total"] = euros(2470);
+    shop.catalog.set_price("mug", 1000);
+    let key = Uuid::new_v4();
+    let (status, answer) = place(shop.router.clone(), key, body.clone()).await;
+    assert_eq!((status, code(&answer)), (409, "price_changed"));
+    assert_eq!((count(&shop, &basket).await, shop.catalog.stock("mug")), (json!(2), 50));
+    body["total"] = euros(2490);
+    let (status, order) = place(shop.router.clone(), key, body).await;
+    assert_eq!((status, &order["total"]), (201, &euros(2490)));
+}
+
+#[tokio::test]
+async fn an_order_is_shown_to_its_own_customer_and_to_who_names_none() {
+    let shop = Shop::open().await;
+    let ada = Uuid::new_v4();
+    let mut body = order_of(&shop.basket_with(&[("mug", 1)]).await);
+    body["customer"] = json!(ada);
+    let (_, order) = place(shop.router.clone(), Uuid::new_v4(), body).await;
+    let path = format!("/orders/{}", order["id"].as_str().unwrap());
+    for (query, expected) in [(String::new(), 200), (format!("?customer={ada}"), 200)] {
+        assert_eq!(shop.get(&format!("{path}{query}")).await.0, expected, "{query}");
+    }
+    for query in [format!("?customer={}", Uuid::new_v4()), "?customer=".to_owned()] {
+        let (status, answer) = shop.get(&format!("{path}{query}")).await;
+        assert_eq!((status, code(&answer)), (404, "unknown_order"), "{query}");
+    }
 }
 
 #[tokio::test]
