@@ -22,6 +22,7 @@ mod progress;
 mod proxy_files;
 mod readiness;
 mod signals;
+mod soak;
 mod state_file;
 mod status;
 mod supervisor;
@@ -48,6 +49,7 @@ enum Verb {
     Dev(dev::Options),
     Status(status::Options),
     Test(test::Options),
+    Soak(soak::Options),
 }
 
 #[tokio::main]
@@ -57,6 +59,7 @@ async fn main() -> ExitCode {
         Verb::Dev(options) => dev::run(options).await,
         Verb::Status(options) => status::run(options).await,
         Verb::Test(options) => test::run(options).await,
+        Verb::Soak(options) => soak::run(options).await,
     };
     outcome.unwrap_or_else(|error| match error {
         error::Error::Interrupted => ExitCode::from(INTERRUPTED),

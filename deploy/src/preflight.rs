@@ -38,12 +38,17 @@ const DRIVER: Tool = Tool {
     macos: "brew install --cask chromedriver",
 };
 
+const NGINX: Tool =
+    Tool { commands: &["nginx"], debian: &["nginx-light"], fedora: "nginx", macos: "brew install nginx" };
+const VARNISH: Tool =
+    Tool { commands: &["varnishd"], debian: &["varnish"], fedora: "varnish", macos: "brew install varnish" };
+
 /// To build one page.
 pub(crate) const FOR_A_PAGE: &[Tool] = &[COMPILER];
 /// To build everything: the proxy's and SQLite's C code.
 pub(crate) const FOR_THE_FLEET: &[Tool] = &[COMPILER, CMAKE, MAKE];
-/// To run the tests: a browser that can be driven.
-pub(crate) const FOR_THE_TESTS: &[Tool] = &[COMPILER, CMAKE, MAKE, BROWSER, DRIVER];
+/// To run the tests: a browser that can be driven, and caches to stand in front.
+pub(crate) const FOR_THE_TESTS: &[Tool] = &[COMPILER, CMAKE, MAKE, BROWSER, DRIVER, NGINX, VARNISH];
 
 /// Sees to it that the tools are there. Not to be dropped: an installation goes on until it is done, and a signal counts
 /// after it.
@@ -118,7 +123,8 @@ fn missing_error(missing: &[&Tool]) -> Error {
 /// Whether `PATH` has a program of that name.
 pub(crate) fn is_command(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|folder| is_executable(&folder.join(name)))
+    // Servers are where only root's PATH looks.
+    env::split_paths(&path).chain(["/usr/sbin".into()]).any(|folder| is_executable(&folder.join(name)))
 }
 
 fn is_executable(file: &Path) -> bool {

@@ -93,6 +93,15 @@ impl From<&Instance> for InstanceView {
     }
 }
 
+impl Admin {
+    async fn vault_status(&self) -> Option<VaultStatus> {
+        match &self.vault {
+            Some(vault) => Some(vault.status().await),
+            None => None,
+        }
+    }
+}
+
 /// The routes of the admin address.
 pub fn routes(admin: Admin) -> Router {
     Router::new()
@@ -104,12 +113,12 @@ pub fn routes(admin: Admin) -> Router {
 
 async fn fleet(State(admin): State<Admin>) -> Response {
     let pages = admin.fleet.pages.iter().map(PageView::from).collect();
-    let vault = admin.vault.as_ref().map(|vault| vault.status());
+    let vault = admin.vault_status().await;
     Json(FleetView { pages, refused: &admin.refused, vault }).into_response()
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
-    match admin.metrics.render(&admin.fleet, admin.vault.as_deref()) {
+    match admin.metrics.render(&admin.fleet, admin.vault_status().await) {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }

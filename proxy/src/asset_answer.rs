@@ -4,7 +4,7 @@
 use crate::asset_url::AssetUrl;
 use bytes::Bytes;
 use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch, IfRange, Range};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use std::ops::Bound;
 
 /// An encoding in which an asset may be held.
@@ -77,20 +77,21 @@ impl Held {
     }
 
     /// The answer to a GET or HEAD with these headers.
-    pub fn answer(&self, request: &HeaderMap, url: AssetUrl) -> Answer {
-        let ranges = request.contains_key(header::RANGE);
+    pub fn answer(&self, method: &Method, request: &HeaderMap, url: AssetUrl) -> Answer {
+        // Only a GET has ranges (RFC 9110 section 14.2).
+        let ranges = *method == Method::GET && request.contains_key(header::RANGE);
         // A range is of the bytes that the client has part of; which encoding these were only identity makes sure.
         let coding = if ranges { Coding::Identity } else { self.coding_for(request) };
         let etag = self.etag(coding);
         let Ok(tag) = etag.parse::<ETag>() else { return self.whole(coding, url) };
         if request.typed_get::<IfMatch>().is_some_and(|wanted| !wanted.precondition_passes(&tag)) {
-            return self.without_body(StatusCode::PRECONDITION_FAILED, coding, url);
+            return Answer { status: StatusCode::PRECONDITION_FAILED, headers: error_headers(), body: Bytes::new() };
         }
         if let Some(known) = request.typed_get::<IfNoneMatch>().and_then(|known| self.known(&known, coding)) {
-            return self.without_body(StatusCode::NOT_MODIFIED, known, url);
+            return Answer { status: StatusCode::NOT_MODIFIED, headers: self.headers(known, url), body: Bytes::new() };
         }
         let same = request.typed_get::<IfRange>().is_none_or(|known| !known.is_modified(Some(&tag), None));
-        match request.typed_get::<Range>().filter(|_| same) {
+        match request.typed_get::<Range>().filter(|_| ranges && same) {
             Some(range) => self.part(&range, url).unwrap_or_else(|| self.whole(coding, url)),
             None => self.whole(coding, url),
         }
@@ -118,12 +119,7 @@ impl Held {
     fn part(&self, range: &Range, url: AssetUrl) -> Option<Answer> {
         let length = self.identity.len() as u64;
         let mut satisfiable = range.satisfiable_ranges(length);
-        let mut headers = self.headers(Coding::Identity, url);
-        let Some((start, end)) = satisfiable.next() else {
-            headers.push((header::CONTENT_RANGE, format!("bytes */{length}")));
-            headers.push((header::CONTENT_LENGTH, "0".to_owned()));
-            return Some(Answer { status: StatusCode::RANGE_NOT_SATISFIABLE, headers, body: Bytes::new() });
-        };
+        let Some((start, end)) = satisfiable.next() else { return Some(not_satisfiable(length)) };
         if satisfiable.next().is_some() {
             return None;
         }
@@ -138,19 +134,14 @@ impl Held {
             Bound::Unbounded => length,
         };
         if start >= end {
-            headers.push((header::CONTENT_RANGE, format!("bytes */{length}")));
-            headers.push((header::CONTENT_LENGTH, "0".to_owned()));
-            return Some(Answer { status: StatusCode::RANGE_NOT_SATISFIABLE, headers, body: Bytes::new() });
+            return Some(not_satisfiable(length));
         }
+        let mut headers = self.headers(Coding::Identity, url);
         let body = self.identity.slice(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
         headers.push((header::CONTENT_TYPE, self.content_type.to_owned()));
         headers.push((header::CONTENT_RANGE, format!("bytes {start}-{}/{length}", end - 1)));
         headers.push((header::CONTENT_LENGTH, body.len().to_string()));
         Some(Answer { status: StatusCode::PARTIAL_CONTENT, headers, body })
-    }
-
-    fn without_body(&self, status: StatusCode, coding: Coding, url: AssetUrl) -> Answer {
-        Answer { status, headers: self.headers(coding, url), body: Bytes::new() }
     }
 
     fn headers(&self, coding: Coding, url: AssetUrl) -> Vec<(header::HeaderName, String)> {
@@ -178,6 +169,22 @@ impl Held {
         }
         best.0
     }
+}
+
+fn not_satisfiable(length: u64) -> Answer {
+    let mut headers = error_headers();
+    headers.push((header::CONTENT_RANGE, format!("bytes */{length}")));
+    Answer { status: StatusCode::RANGE_NOT_SATISFIABLE, headers, body: Bytes::new() }
+}
+
+/// No error of an asset is ever kept.
+fn error_headers() -> Vec<(header::HeaderName, String)> {
+    let fields = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_LENGTH, "0"),
+    ];
+    fields.map(|(name, value)| (name, value.to_owned())).into()
 }
 
 /// `Accept-Encoding` with qualities in thousandths.
@@ -229,7 +236,7 @@ mod tests {
         for (name, value) in fields {
             request.append(*name, value.parse().unwrap());
         }
-        held().answer(&request, AssetUrl::Fingerprinted)
+        held().answer(&Method::GET, &request, AssetUrl::Fingerprinted)
     }
 
     fn field<'a>(answer: &'a Answer, name: &str) -> &'a str {
@@ -303,6 +310,10 @@ mod tests {
             assert_eq!(field(&answer, "content-range"), content_range, "{range}");
             assert_eq!(field(&answer, "content-encoding"), "");
         }
+        let mut range = HeaderMap::new();
+        range.insert("range", "bytes=0-3".parse().unwrap());
+        assert_eq!(held().answer(&Method::HEAD, &range, AssetUrl::Stable).status, 200);
+        assert_eq!(field(&ask(&[("range", "bytes=10-")]), "cache-control"), "no-store");
         assert_eq!(ask(&[("range", "bytes=0-3"), ("if-range", "\"5d1f0c3a9b7e2468\"")]).status, 206);
         for other in ["\"other\"", "W/\"5d1f0c3a9b7e2468\"", "Sat, 21 Nov 2026 00:00:00 GMT"] {
             assert_eq!(ask(&[("range", "bytes=0-3"), ("if-range", other)]).status, 200, "{other}");

@@ -72,6 +72,20 @@ pub struct Client<'a> {
     pub trace: TraceContext,
 }
 
+/// Takes out every condition and range: for a page whose validators may name two contents by one tag.
+pub fn ask_unconditionally(request: &mut RequestHeader) {
+    for name in [
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_UNMODIFIED_SINCE,
+        header::IF_RANGE,
+        header::RANGE,
+    ] {
+        request.remove_header(&name);
+    }
+}
+
 /// Writes the forwarding headers, `x-request-id`, `traceparent` and `Via` into the request that goes to a page.
 ///
 /// # Errors

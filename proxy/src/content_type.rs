@@ -43,6 +43,11 @@ pub fn is_same(known: &str, named: &str) -> bool {
     essence(known) == essence(named)
 }
 
+/// Whether a server has only said that it doesn't know.
+pub fn is_unnamed(named: &str) -> bool {
+    named.is_empty() || is_same("application/octet-stream", named)
+}
+
 /// Whether bytes of this type are worth compressing: text, and formats that are not compressed themselves.
 pub fn is_compressible(content_type: &str) -> bool {
     let binary = ["image/avif", "image/gif", "image/jpeg", "image/png", "image/webp", "font/woff", "audio/", "video/"];

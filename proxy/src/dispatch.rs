@@ -94,7 +94,7 @@ impl Gateway {
         };
         if let Some((path, release)) = known {
             if !vault.has(&path) {
-                self.checker.fill(page, &path).await;
+                self.admission.fill(page, &path).await;
             }
             if let Some(held) = vault.held(&path).await {
                 request.release = Some(release).filter(|release| !release.is_empty());

@@ -74,6 +74,8 @@ pub struct Instance {
     pub refused: ArcSwapOption<String>,
     /// Whether it gets traffic though the gate refused it, because no other instance of its page is left.
     pub ungated: AtomicBool,
+    /// Whether its last check failed.
+    pub failing: AtomicBool,
     /// Wakes its health check at once, as after a refused connection.
     pub check_now: Notify,
     state: AtomicU8,
@@ -89,6 +91,7 @@ impl Instance {
             manifest: ArcSwapOption::empty(),
             refused: ArcSwapOption::empty(),
             ungated: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
             check_now: Notify::new(),
             state: AtomicU8::new(State::Joining as u8),
             in_flight: AtomicUsize::new(0),

@@ -254,7 +254,7 @@ fn check_type(path: &str, headers: &http::HeaderMap) -> Result<(), Refusal> {
     }
     let found = headers.get(header::CONTENT_TYPE).and_then(|found| found.to_str().ok()).unwrap_or_default();
     let promised = content_type::of(path).unwrap_or_default();
-    if found.is_empty() || found.starts_with("application/octet-stream") || content_type::is_same(promised, found) {
+    if content_type::is_unnamed(found) || content_type::is_same(promised, found) {
         return Ok(());
     }
     if content_type::is_same("text/html", found) {

@@ -1,5 +1,6 @@
 //! The gateway: pingora's phases, each handing over to the file that decides.
 
+use crate::admission::Admission;
 use crate::dispatch::Dispatch;
 use crate::error_pages::ErrorPages;
 use crate::fleet::{Fleet, InFlight};
@@ -28,6 +29,8 @@ pub struct Gateway {
     pub fleet: Arc<Fleet>,
     /// Looks at manifests again.
     pub checker: Arc<Checker>,
+    /// Keeps the vault.
+    pub admission: Arc<Admission>,
     /// Branded bodies.
     pub error_pages: Arc<ErrorPages>,
     /// Counters.
@@ -39,7 +42,7 @@ pub struct Gateway {
 impl Gateway {
     /// The vault, unless it is off.
     pub fn vault(&self) -> Option<&Arc<Vault>> {
-        self.checker.vault()
+        self.admission.vault()
     }
 
     /// The name of the page that answers, or "".
@@ -94,7 +97,9 @@ impl ProxyHttp for Gateway {
                 return Ok(false);
             }
             Dispatch::Held(held, url) => {
-                answer::held(self, session, request, &held.answer(&session.req_header().headers, url)).await?
+                let head = session.req_header();
+                let asset = held.answer(&head.method, &head.headers, url);
+                answer::held(self, session, request, &asset).await?;
             }
             Dispatch::Ours(ours) => answer::ours(self, session, request, ours).await?,
         }
@@ -142,6 +147,9 @@ impl ProxyHttp for Gateway {
             trace: request.trace,
         };
         client_request::prepare(upstream, &client)?;
+        if request.asset.is_some() && !self.believes_validators_of(request) {
+            client_request::ask_unconditionally(upstream);
+        }
         if session.is_body_empty() && upstream.headers.contains_key(header::EXPECT) {
             upstream.remove_header(&header::EXPECT);
         }
@@ -164,7 +172,8 @@ impl ProxyHttp for Gateway {
             return Ok(());
         }
         if let Some(url) = request.asset {
-            page_response::set_asset_headers(response, url)?;
+            let believed = self.believes_validators_of(request);
+            page_response::set_asset_headers(response, url, &page_response::Asset { path: &request.path, believed })?;
         }
         self.sign(response, request)?;
         if session.req_header().version == http::Version::HTTP_10
@@ -240,6 +249,13 @@ impl ProxyHttp for Gateway {
 }
 
 impl Gateway {
+    /// Whether a page's ETag of an asset is the fingerprint of its bytes: the contract says so, but where there is a vault,
+    /// what isn't in it has been refused.
+    fn believes_validators_of(&self, request: &Request) -> bool {
+        let has_manifest = request.page.is_some_and(|page| self.fleet.page(page).file.manifest);
+        has_manifest && self.vault().is_none()
+    }
+
     /// Sets the headers that every answer carries, a page's or ours.
     ///
     /// # Errors

@@ -1,17 +1,14 @@
-//! Which instances get traffic: each is asked for its health on a schedule, and for its manifest before it joins.
+//! Which instances get traffic: each is asked for its health on a schedule, and for its manifest before it joins. Whether
+//! the manifest's release is let in is for [`crate::admission`] to say.
 
+use crate::admission::{Admission, Refused};
 use crate::fleet::{Fleet, Instance, Page, PageId, State};
-use crate::gate::{Gate, Refusal};
 use crate::manifest::{self, Manifest, ManifestError};
-use crate::vault::Vault;
 use pagefleet_config::Health;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
-
-/// Between two rounds of the vault's upkeep.
-const TEND_EVERY: Duration = Duration::from_secs(60);
 
 /// The least time between two looks at one page's manifests for the sake of an unknown fingerprint.
 const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(1);
@@ -24,8 +21,7 @@ const MANIFEST_AT_EACH: u32 = 5;
 pub struct Checker {
     fleet: Arc<Fleet>,
     client: reqwest::Client,
-    /// `None` when the vault is off.
-    gate: Option<Gate>,
+    admission: Arc<Admission>,
     settings: Health,
     /// For each page, when its manifests were last looked at for an unknown fingerprint. Held while somebody looks, so
     /// that who asks meanwhile waits for what is found.
@@ -51,8 +47,8 @@ enum CheckError {
     TooLarge,
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    #[error("release {release} refused: {refusal}")]
-    Refused { release: String, refusal: Refusal },
+    #[error(transparent)]
+    Refused(#[from] Refused),
 }
 
 impl Checker {
@@ -60,7 +56,7 @@ impl Checker {
     ///
     /// # Errors
     /// When the HTTP client can't be built.
-    pub fn new(fleet: Arc<Fleet>, gate: Option<Gate>, settings: Health) -> reqwest::Result<Self> {
+    pub fn new(fleet: Arc<Fleet>, admission: Arc<Admission>, settings: Health) -> reqwest::Result<Self> {
         let client = reqwest::Client::builder()
             .timeout(settings.timeout)
             .redirect(reqwest::redirect::Policy::none())
@@ -68,19 +64,11 @@ impl Checker {
             .pool_max_idle_per_host(1)
             .build()?;
         let last_look = fleet.pages.iter().map(|_| Mutex::default()).collect();
-        Ok(Self { fleet, client, gate, settings, last_look })
+        Ok(Self { fleet, client, admission, settings, last_look })
     }
 
-    /// The vault, unless it is off.
-    pub fn vault(&self) -> Option<&Arc<Vault>> {
-        self.gate.as_ref().map(|gate| &gate.vault)
-    }
-
-    /// Starts one endless check for each instance, and the vault's upkeep, on the current runtime.
+    /// Starts one endless check for each instance, on the current runtime.
     pub fn start(self: &Arc<Self>) {
-        if self.gate.is_some() {
-            tokio::spawn(Arc::clone(self).tend_the_vault());
-        }
         for instance in self.fleet.instances() {
             tokio::spawn(Arc::clone(self).watch(Arc::clone(instance)));
         }
@@ -97,10 +85,12 @@ impl Checker {
             match self.check(&instance, look).await {
                 Ok(()) => {
                     failures = 0;
+                    instance.failing.store(false, Ordering::Relaxed);
                     self.enter(&instance, State::Healthy, None);
                 }
                 Err(error) => {
                     failures += 1;
+                    instance.failing.store(true, Ordering::Relaxed);
                     if instance.state() == State::Healthy && failures >= self.settings.failures {
                         self.enter(&instance, State::Unhealthy, Some(&error));
                     } else if instance.state() == State::Joining && failures == self.settings.failures {
@@ -134,91 +124,10 @@ impl Checker {
                 return Err(CheckError::TooLarge);
             }
         }
-        let manifest = Manifest::parse(&body, &self.page(instance).file.page)?;
-        let refused = self.admit(instance, &manifest).await.err();
-        let ungated =
-            refused.is_some() && (may_ungate || instance.ungated.load(Ordering::Relaxed)) && self.is_last(instance);
-        self.tell(instance, &manifest.release, refused.as_ref(), ungated);
-        match refused {
-            Some(refusal) if !ungated => Err(CheckError::Refused { release: manifest.release, refusal }),
-            _ => {
-                instance.manifest.store(Some(Arc::new(manifest)));
-                self.fleet.index_assets();
-                Ok(())
-            }
-        }
-    }
-
-    /// Whether a release may get traffic: all of it is in the vault, and no other instance calls another one the same.
-    async fn admit(&self, instance: &Instance, manifest: &Manifest) -> Result<(), Refusal> {
-        let Some(gate) = &self.gate else { return Ok(()) };
-        let page = self.page(instance);
-        let others =
-            page.instances.iter().filter(|other| other.address != instance.address && other.state() == State::Healthy);
-        let differs = |other: &Manifest| other.release == manifest.release && other != manifest;
-        if others.filter_map(|other| other.manifest.load_full()).any(|other| differs(&other)) {
-            return Err(Refusal::TwoManifests(manifest.release.clone()));
-        }
-        let unchanged = instance.manifest.load().as_ref().is_some_and(|known| **known == *manifest);
-        if unchanged && !instance.ungated.load(Ordering::Relaxed) && manifest.paths().all(|path| gate.vault.has(path)) {
-            return Ok(());
-        }
-        gate.admit(instance.address, &page.file.page, manifest, self.fleet.live_assets()).await
-    }
-
-    /// Whether no other instance of the page could serve it.
-    fn is_last(&self, instance: &Instance) -> bool {
-        let others = self.page(instance).instances.iter().filter(|other| other.address != instance.address);
-        others.into_iter().all(|other| other.state() != State::Healthy)
-    }
-
-    /// Says once, and keeps for the admin address, why a release is refused.
-    fn tell(&self, instance: &Instance, release: &str, refused: Option<&Refusal>, ungated: bool) {
-        let reason = refused.map(|refusal| format!("release {release}: {refusal}"));
-        let known = instance.refused.load_full();
-        instance.ungated.store(ungated, Ordering::Relaxed);
-        if known.as_deref() == reason.as_ref() {
-            return;
-        }
-        let page = &self.page(instance).file.page;
-        match &reason {
-            Some(reason) if ungated => tracing::error!(
-                %page, instance = %instance.address, release, reason,
-                "RELEASE LET IN UNGATED: the gate refused it, and no other instance of the page is left"
-            ),
-            Some(reason) => tracing::error!(%page, instance = %instance.address, release, reason, "release refused"),
-            None => tracing::info!(%page, instance = %instance.address, release, "release admitted"),
-        }
-        instance.refused.store(reason.map(Arc::new));
-    }
-
-    /// Fetches into the vault what a page should have and the vault does not hold.
-    pub async fn fill(&self, page: PageId, path: &str) {
-        let Some(gate) = &self.gate else { return };
-        for instance in self.fleet.candidates(page, path) {
-            let name = &self.fleet.page(page).file.page;
-            match gate.fill(instance.address, name, path, self.fleet.live_assets()).await {
-                Ok(()) => return,
-                Err(refusal) => {
-                    tracing::warn!(page = %name, instance = %instance.address, %refusal, "asset not taken in")
-                }
-            }
-        }
-    }
-
-    async fn tend_the_vault(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(TEND_EVERY).await;
-            let checker = Arc::clone(&self);
-            let tended = tokio::task::spawn_blocking(move || {
-                if let Some(vault) = checker.vault() {
-                    vault.tend(&checker.fleet.live_assets());
-                }
-            });
-            if let Err(error) = tended.await {
-                tracing::error!(%error, "the vault's upkeep panicked");
-            }
-        }
+        let manifest = Manifest::parse(&body, &self.page(instance).file.page)
+            .inspect_err(|error| self.admission.refuse_manifest(instance, error))?;
+        self.admission.decide(instance, manifest, may_ungate).await?;
+        Ok(())
     }
 
     async fn get(&self, instance: &Instance, path: &str) -> Result<reqwest::Response, CheckError> {
@@ -251,17 +160,25 @@ impl Checker {
     }
 
     /// Reads the manifests of one page again, of all pages when `page` is `None`; each page at most once a second, so
-    /// that asking for fingerprints that nobody has costs the pages nothing.
+    /// that asking for fingerprints that nobody has costs the pages nothing: who asks sooner waits, and one look serves
+    /// all who wait.
     pub async fn look_again(&self, page: Option<PageId>) {
         let pages = (0..self.fleet.pages.len()).map(PageId).filter(|id| page.is_none_or(|page| page == *id));
         futures_util::future::join_all(pages.map(|page| self.look_at(page))).await;
     }
 
     async fn look_at(&self, page: PageId) {
+        let asked = Instant::now();
         let mut last_look = self.last_look[page.0].lock().await;
-        if last_look.is_some_and(|last| last.elapsed() < LOOK_AGAIN_EVERY) {
-            return;
+        if let Some(last) = *last_look {
+            if last >= asked {
+                // Somebody looked while we waited for our turn.
+                return;
+            }
+            // What changed since the last look must be found: a page may just have been replaced.
+            tokio::time::sleep(LOOK_AGAIN_EVERY.saturating_sub(last.elapsed())).await;
         }
+        *last_look = Some(Instant::now());
         let page = self.fleet.page(page);
         let healthy = page.instances.iter().filter(|instance| page.file.manifest && instance.state() == State::Healthy);
         let reads = healthy.map(async |instance| {
@@ -270,7 +187,6 @@ impl Checker {
             }
         });
         futures_util::future::join_all(reads).await;
-        *last_look = Some(Instant::now());
     }
 
     fn page(&self, instance: &Instance) -> &Page {

@@ -11,12 +11,13 @@
 //! - [`client_request`] and [`trace_context`] write what a page is told, [`page_response`] what a client is told;
 //! - [`answer`] and [`error_pages`] are the proxy's own answers; [`access_log`] and [`metrics`] tell afterwards.
 //!
-//! Beside it: [`gate`] lets releases in and fills the [`vault`] ([`css_references`], [`content_type`]), out of which
+//! Beside it: [`admission`] lets releases in, whose assets the [`gate`] checks and puts into the [`vault`] ([`css_references`], [`content_type`]), out of which
 //! [`asset_answer`] answers; [`fleet`] is what is known of pages and instances, [`health`] and [`manifest`] keep it true, [`admin`]
 //! shows it.
 
 pub mod access_log;
 pub mod admin;
+pub mod admission;
 pub mod answer;
 pub mod asset_answer;
 pub mod asset_decision;

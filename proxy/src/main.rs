@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use pagefleet_config::{ProxyFile, VaultPlace, read_pages};
 use pagefleet_proxy::admin::{self, Admin, Refused};
+use pagefleet_proxy::admission::Admission;
 use pagefleet_proxy::error_pages::ErrorPages;
 use pagefleet_proxy::fleet::Fleet;
 use pagefleet_proxy::gate::Gate;
@@ -79,12 +80,14 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
             Some(Gate::new(Arc::new(Vault::open(folder, config.vault_limits)), config.vault_limits)?)
         }
     };
-    let checker = Arc::new(Checker::new(Arc::clone(&fleet), gate, config.health)?);
+    let admission = Arc::new(Admission::new(Arc::clone(&fleet), gate));
+    let checker = Arc::new(Checker::new(Arc::clone(&fleet), Arc::clone(&admission), config.health)?);
     let metrics = Metrics::new()?;
     let gateway = Gateway {
         config: Arc::new(config),
         fleet: Arc::clone(&fleet),
         checker: Arc::clone(&checker),
+        admission: Arc::clone(&admission),
         error_pages: Arc::new(error_pages),
         metrics: metrics.clone(),
         draining: Arc::default(),
@@ -94,7 +97,8 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     control.block_on(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         checker.start();
-        let vault = checker.vault().cloned();
+        let vault = admission.vault().cloned();
+        tokio::spawn(admission.tend());
         let admin = admin::routes(Admin { fleet, metrics, refused, vault, address: admin_address });
         tokio::spawn(axum::serve(tokio::net::TcpListener::from_std(admin_listener)?, admin).into_future());
         let server = Server::start(gateway, listeners)?;

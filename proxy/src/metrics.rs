@@ -1,7 +1,7 @@
 //! The counters that `/metrics` shows, in Prometheus text.
 
 use crate::fleet::Fleet;
-use crate::vault::Vault;
+use crate::vault::VaultStatus;
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// All counters of one proxy; cheap to clone.
@@ -73,14 +73,14 @@ impl Metrics {
     ///
     /// # Errors
     /// When a metric can't be encoded.
-    pub fn render(&self, fleet: &Fleet, vault: Option<&Vault>) -> prometheus::Result<Vec<u8>> {
+    pub fn render(&self, fleet: &Fleet, vault: Option<VaultStatus>) -> prometheus::Result<Vec<u8>> {
         for instance in fleet.instances() {
             let address = instance.address.to_string();
             let labels = [fleet.page(instance.page).file.page.as_str(), address.as_str()];
             self.in_flight.with_label_values(&labels).set(i64::try_from(instance.in_flight()).unwrap_or(i64::MAX));
             self.healthy.with_label_values(&labels).set(i64::from(instance.state() == crate::fleet::State::Healthy));
         }
-        if let Some(vault) = vault.map(Vault::status) {
+        if let Some(vault) = vault {
             for (what, value) in [
                 ("assets", vault.assets as u64),
                 ("bytes", vault.bytes),

@@ -2,6 +2,7 @@
 //! the proxy may set are the proxy's.
 
 use crate::asset_url::AssetUrl;
+use crate::content_type;
 use http::{HeaderName, StatusCode, Version, header};
 use pingora_core::{Error, ErrorType};
 use pingora_http::ResponseHeader;
@@ -67,23 +68,42 @@ pub fn clean(response: &mut ResponseHeader, instance: SocketAddr, host: &str) ->
     Ok(())
 }
 
+/// What is known of a proxied asset.
+#[derive(Debug, Clone, Copy)]
+pub struct Asset<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// Whether the page's validators name its content.
+    pub believed: bool,
+}
+
 /// Sets what holds for everything under `/assets/` (DESIGN section 4), whatever the page said.
 ///
 /// # Errors
 /// When a header can't be inserted, which these constants never cause.
-pub fn set_asset_headers(response: &mut ResponseHeader, url: AssetUrl) -> pingora_core::Result<()> {
-    let is_html =
-        response.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    // HTML in place of an asset is an error, whatever status it has.
-    let good = !is_html && (response.status.is_success() || response.status == StatusCode::NOT_MODIFIED);
+pub fn set_asset_headers(response: &mut ResponseHeader, url: AssetUrl, asset: &Asset<'_>) -> pingora_core::Result<()> {
+    let named = response.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    // Another type than its name's, HTML above all, is an error whatever status it has.
+    let of_its_type = match content_type::of(asset.path) {
+        Some(known) => content_type::is_unnamed(named) || content_type::is_same(known, named),
+        None => !content_type::is_same("text/html", named),
+    };
+    let good = (of_its_type && response.status.is_success()) || response.status == StatusCode::NOT_MODIFIED;
     let cache_control = if good { url.cache_control() } else { "no-store" };
     response.insert_header(header::CACHE_CONTROL, cache_control)?;
     response.insert_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")?;
     if good {
         response.insert_header(header::VARY, "accept-encoding")?;
+        if let Some(known) = content_type::of(asset.path).filter(|_| response.status != StatusCode::NOT_MODIFIED) {
+            response.insert_header(header::CONTENT_TYPE, known)?;
+        }
     }
-    for name in [header::SET_COOKIE, header::EXPIRES, header::PRAGMA] {
+    for name in [header::SET_COOKIE, header::EXPIRES, header::PRAGMA, header::LAST_MODIFIED] {
         response.remove_header(&name);
+    }
+    if !asset.believed {
+        response.remove_header(&header::ETAG);
+        response.remove_header(&header::ACCEPT_RANGES);
     }
     Ok(())
 }
@@ -291,8 +311,17 @@ mod tests {
         ] {
             let mut response = ResponseHeader::build(status, None).unwrap();
             response.insert_header("cache-control", "max-age=5, immutable").unwrap();
-            set_asset_headers(&mut response, url).unwrap();
+            set_asset_headers(&mut response, url, &Asset { path: "/assets/a.css", believed: false }).unwrap();
             assert_eq!(response.headers["cache-control"], expected);
+        }
+        for (kind, expected) in
+            [("text/css", "private, no-cache"), ("text/html", "no-store"), ("text/plain", "no-store")]
+        {
+            let mut response = ResponseHeader::build(200, None).unwrap();
+            response.insert_header("content-type", kind).unwrap();
+            set_asset_headers(&mut response, AssetUrl::Stable, &Asset { path: "/assets/a.css", believed: false })
+                .unwrap();
+            assert_eq!(response.headers["cache-control"], expected, "{kind}");
         }
     }
 }

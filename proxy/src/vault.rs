@@ -12,7 +12,7 @@ use crate::asset_answer::Held;
 use crate::content_type;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use disk::{Disk, IndexEntry, hex_sha256};
+use disk::{Disk, Entries, IndexEntry, hex_sha256};
 use moka::future::Cache;
 use pagefleet_config::VaultLimits;
 use std::collections::{HashMap, HashSet};
@@ -34,6 +34,7 @@ pub struct Vault {
     /// Held while the index is changed, never by a request that only reads.
     changing: Mutex<()>,
     memory: Cache<String, Arc<Held>>,
+    /// What the log said last; the truth is whether an asset is in memory alone.
     disk_works: AtomicBool,
 }
 
@@ -70,6 +71,9 @@ pub enum VaultError {
         /// In which release.
         release: String,
     },
+    /// Taking them in panicked.
+    #[error("the vault did not take the assets in")]
+    Interrupted,
     /// Live assets alone need more than the budget.
     #[error("the vault is full: {needed} bytes do not fit beside what live releases need")]
     Full {
@@ -87,7 +91,7 @@ pub struct VaultStatus {
     pub bytes: u64,
     /// Bytes in memory, all encodings.
     pub memory_bytes: u64,
-    /// Whether the disk takes what is saved; if not, the vault lives in memory.
+    /// Whether all of it is on disk; if not, some assets live in memory alone.
     pub disk_works: bool,
 }
 
@@ -99,10 +103,15 @@ impl Vault {
             Ok((disk, entries)) => (Some(disk), entries),
             Err(error) => {
                 tracing::error!(folder = %folder.display(), %error, "vault folder unusable; assets stay in memory");
-                (None, Vec::new())
+                (None, Entries::default())
             }
         };
-        let index = entries.into_iter().map(|(entry, noted)| {
+        for (file, error) in &entries.bad {
+            tracing::warn!(file = %file.display(), %error, "vault entry dropped");
+            // If it can't be removed it is dropped again at the next start.
+            let _ = std::fs::remove_file(file);
+        }
+        let index = entries.good.into_iter().map(|(entry, noted)| {
             let noted = seconds(noted);
             let record = Record { last_live: noted.into(), noted: noted.into(), unsaved: None, entry };
             (record.entry.path.clone(), Arc::new(record))
@@ -136,15 +145,8 @@ impl Vault {
         if let Some(held) = &record.unsaved {
             return Some(Arc::clone(held));
         }
-        let loaded = self.memory.try_get_with_by_ref(&record.entry.sha256, self.load(&record.entry)).await;
-        match loaded {
-            Ok(held) => Some(held),
-            Err(error) => {
-                tracing::error!(path, %error, "vault entry lost");
-                self.forget(&record);
-                None
-            }
-        }
+        let loaded = self.memory.try_get_with(memory_key(&record.entry), self.load(&record.entry)).await;
+        loaded.map_err(|error| self.lose(&record, &error)).ok()
     }
 
     async fn load(&self, entry: &IndexEntry) -> io::Result<Arc<Held>> {
@@ -154,8 +156,13 @@ impl Vault {
         tokio::task::spawn_blocking(load).await.map_err(io::Error::other)?
     }
 
-    fn forget(&self, record: &Record) {
+    /// Bytes that rotted or vanished are dropped; those that just can't be read now may be read later.
+    fn lose(&self, record: &Record, error: &io::Error) {
         let path = &record.entry.path;
+        tracing::error!(path, %error, "vault entry not readable");
+        if !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) {
+            return;
+        }
         self.change(|index| {
             index.remove(path);
         });
@@ -185,10 +192,10 @@ impl Vault {
         let vault = Arc::clone(self);
         let admitted =
             tokio::task::spawn_blocking(move || new.into_iter().map(|asset| vault.save(asset)).collect::<Vec<_>>());
-        let admitted = admitted.await.unwrap_or_default();
+        let admitted = admitted.await.map_err(|_| VaultError::Interrupted)?;
         for (record, held) in &admitted {
             if record.unsaved.is_none() {
-                self.memory.insert(record.entry.sha256.clone(), Arc::clone(held)).await;
+                self.memory.insert(memory_key(&record.entry), Arc::clone(held)).await;
             }
         }
         self.change(|index| {
@@ -203,12 +210,10 @@ impl Vault {
             Some(disk) => disk.save(&asset.entry, &held.identity),
             None => Err(io::Error::other("there is no vault folder")),
         };
-        let worked = saved.is_ok();
-        if self.disk_works.swap(worked, Ordering::Relaxed) != worked {
-            match &saved {
-                Ok(()) => tracing::info!("the vault's disk works again"),
-                Err(error) => tracing::error!(%error, "the vault's disk takes nothing; assets stay in memory"),
-            }
+        if let Err(error) = &saved
+            && self.disk_works.swap(false, Ordering::Relaxed)
+        {
+            tracing::error!(%error, "the vault's disk takes nothing more; assets stay in memory");
         }
         let now = seconds(SystemTime::now());
         let unsaved = saved.is_err().then(|| Arc::clone(&held));
@@ -279,6 +284,9 @@ impl Vault {
                 index.insert(saved.entry.path.clone(), Arc::new(saved));
             });
         }
+        if self.disk.is_some() && !self.disk_works.swap(true, Ordering::Relaxed) {
+            tracing::info!("the vault's disk works again; nothing is in memory alone");
+        }
     }
 
     fn remove(&self, leaving: &[Arc<Record>]) {
@@ -307,16 +315,23 @@ impl Vault {
     }
 
     /// How full it is.
-    pub fn status(&self) -> VaultStatus {
+    pub async fn status(&self) -> VaultStatus {
+        // The cache counts behind; now it catches up.
+        self.memory.run_pending_tasks().await;
         let index = self.index.load();
         let unsaved = index.values().filter_map(|record| record.unsaved.as_ref()).map(|held| held.weight() as u64);
         VaultStatus {
             assets: index.len(),
             bytes: index.values().map(|record| record.entry.size).sum(),
             memory_bytes: self.memory.weighted_size() + unsaved.sum::<u64>(),
-            disk_works: self.disk_works.load(Ordering::Relaxed),
+            disk_works: self.disk.is_some() && index.values().all(|record| record.unsaved.is_none()),
         }
     }
+}
+
+/// One content may have two names of two types.
+fn memory_key(entry: &IndexEntry) -> String {
+    format!("{} {}", entry.sha256, content_type::of(&entry.path).unwrap_or_default())
 }
 
 fn make_held(path: &str, identity: Bytes) -> Held {

@@ -27,7 +27,7 @@ pub fn run(command: &VaultCommand, config: &ProxyFile) -> Result<(), Box<dyn std
         return Err("`vault` is \"off\" in the configuration".into());
     };
     let disk = Disk::at(folder);
-    let mut entries = disk.entries().map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut entries = disk.entries().map_err(|error| format!("{}: {error}", folder.display()))?.good;
     entries.sort_by(|(one, _), (other, _)| one.path.cmp(&other.path));
     match command {
         VaultCommand::Ls => {

@@ -3,6 +3,7 @@
 use crate::browser_harness::Browser;
 use crate::harness::{Fleet, wait_until};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 async fn buys_a_kettle(browser: &Browser, scripts: bool) {
     browser.goto("/").await;
@@ -132,6 +133,49 @@ async fn with_stable_urls_the_browser_asks_and_is_told_that_nothing_changed() {
         assert!(page.contains(&("/assets/site.css".to_owned(), 304)), "{asked:?}");
         assert!(page.iter().all(|(_, status)| *status == 304), "{asked:?}");
     }
+}
+
+/// The proxy's log lines of answered requests under /assets/.
+fn asset_lines(fleet: &Fleet) -> Vec<Value> {
+    let log = std::fs::read_to_string(fleet.folder().join(".fleet/logs/proxy.log")).unwrap();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["path"].as_str().is_some_and(|path| path.starts_with("/assets/"))).collect()
+}
+
+#[tokio::test]
+async fn two_rounds_over_every_page_download_each_asset_once() {
+    let fleet = Fleet::up(&[]).await;
+    let browser = Browser::at(&fleet.url("")).start().await;
+    // Which pages use an asset: what each would download if every page had a prefix of its own.
+    let mut users: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for _ in 0..2 {
+        for path in ["/", "/checkout", "/my-account/sign-in"] {
+            browser.goto(path).await;
+            browser.wait_until_idle().await;
+            for asset in browser.resources().await {
+                let pages = users.entry(asset).or_default();
+                pages.extend((!pages.contains(&path)).then_some(path));
+            }
+        }
+    }
+    wait_until("the log has what the browser asked for", async || {
+        let logged = asset_lines(&fleet);
+        users.keys().all(|path| logged.iter().any(|line| line["path"] == *path)).then_some(())
+    })
+    .await;
+    let lines = asset_lines(&fleet);
+    let (mut shared, mut with_prefixes) = (0, 0);
+    for (path, pages) in &users {
+        let downloads: Vec<_> = lines.iter().filter(|line| line["path"] == *path && line["status"] == 200).collect();
+        assert_eq!(downloads.len(), 1, "{path} is downloaded once");
+        let bytes = downloads[0]["body_bytes"].as_u64().unwrap();
+        if pages.len() > 1 {
+            shared += bytes;
+            with_prefixes += bytes * pages.len() as u64;
+        }
+    }
+    println!("shared assets over three pages: {shared} bytes; with a prefix for each page: {with_prefixes} bytes");
+    assert!(shared > 0 && shared * 2 < with_prefixes);
 }
 
 #[tokio::test]

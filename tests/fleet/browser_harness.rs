@@ -138,6 +138,21 @@ impl Browser {
         self.wait_for(css).await.select_by_value(value).await.unwrap();
     }
 
+    pub(crate) async fn back(&self) {
+        self.client.back().await.unwrap();
+    }
+
+    pub(crate) async fn forward(&self) {
+        self.client.forward().await.unwrap();
+    }
+
+    /// What CSS computes for a property of an element, custom properties included.
+    pub(crate) async fn style(&self, css: &str, property: &str) -> String {
+        self.wait_for(css).await;
+        let script = format!("return getComputedStyle(document.querySelector({css:?})).getPropertyValue({property:?})");
+        self.evaluate(&script).await.as_str().unwrap().trim().to_owned()
+    }
+
     async fn evaluate(&self, script: &str) -> Value {
         self.client.execute(script, vec![]).await.unwrap()
     }

@@ -1,6 +1,7 @@
 //! The verbs that every test is written in: start a page, put a proxy in front, ask, wait until.
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -140,6 +141,13 @@ impl Stub {
         Self { process, page: page.to_owned(), address }
     }
 
+    /// Kills the process, and starts another at its address, with other arguments.
+    pub(crate) async fn replace(&mut self, arguments: &[&str]) {
+        self.process.kill().await;
+        let address = self.address.to_string();
+        *self = Self::start(&self.page, &[&["--listen", &address], arguments].concat()).await;
+    }
+
     /// How many page and asset requests it has counted.
     pub(crate) async fn requests(&self) -> u64 {
         let live = reqwest::get(format!("http://{}/health/live", self.address)).await.unwrap();
@@ -148,10 +156,20 @@ impl Stub {
 
     /// The SHA-256-named URL of an asset that it has.
     pub(crate) async fn fingerprinted(&self, name: &str) -> String {
+        self.assets().await.into_iter().find(|(asset, _)| asset == name).unwrap().1
+    }
+
+    /// Name and fingerprinted URL of all its assets.
+    pub(crate) async fn assets(&self) -> Vec<(String, String)> {
         let manifest = reqwest::get(format!("http://{}/.well-known/page.json", self.address)).await.unwrap();
         let manifest: Value = manifest.json().await.unwrap();
-        let assets = manifest["assets"].as_array().unwrap().clone();
-        assets.iter().find(|asset| asset["name"] == name).unwrap()["path"].as_str().unwrap().to_owned()
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        manifest["assets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|asset| (text(&asset["name"]), text(&asset["path"])))
+            .collect()
     }
 }
 
@@ -198,7 +216,7 @@ impl Setup {
         self
     }
 
-    fn write_config(&self) -> PathBuf {
+    fn write_config(&self) {
         let errors = workspace().join("templates/errors");
         let text = format!(
             "listen = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\npages = \"pages\"\nerror_pages = {errors:?}\n\
@@ -208,7 +226,12 @@ impl Setup {
         let health = if self.settings.contains("[health]") { "" } else { "[health]\ninterval = \"200ms\"\n" };
         let file = self.folder.path().join("proxy.toml");
         std::fs::write(&file, text + health).unwrap();
-        file
+    }
+
+    fn proxy_command(&self) -> Command {
+        let mut command = Command::new(binary("pagefleet-proxy"));
+        command.arg("--config").arg(self.folder.path().join("proxy.toml"));
+        command
     }
 
     /// Starts the proxy and waits until every instance that answers is healthy.
@@ -222,8 +245,8 @@ impl Setup {
 
     /// Starts the proxy and waits for nothing.
     pub(crate) async fn start_cold(self) -> Proxy {
-        let file = self.write_config();
-        let mut process = Process::start(Command::new(binary("pagefleet-proxy")).arg("--config").arg(file));
+        self.write_config();
+        let mut process = Process::start(&mut self.proxy_command());
         let listening = process.wait_until_listening().await;
         let address = |key: &str| listening[key].as_str().unwrap().parse().unwrap();
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE);
@@ -264,6 +287,42 @@ impl Proxy {
         self.request("GET", path).header("referer", self.url(referer)).send().await.unwrap()
     }
 
+    /// Kills the process, and starts another on the same folder; it waits for no instance.
+    pub(crate) async fn restart(mut self) -> Self {
+        self.process.kill().await;
+        self.start_again().await
+    }
+
+    /// After the process has ended, another on the same folder.
+    pub(crate) async fn start_again(self) -> Self {
+        self.setup.start_cold().await
+    }
+
+    /// The vault's folder, unless a test names another.
+    pub(crate) fn vault_folder(&self) -> PathBuf {
+        self.setup.folder.path().join("vault")
+    }
+
+    /// `pagefleet-proxy <verb> …` with the configuration of this proxy.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> std::process::Output {
+        self.setup.proxy_command().args(arguments).output().await.unwrap()
+    }
+
+    /// What the admin address says of a page's instances.
+    pub(crate) async fn instances(&self, page: &str) -> Vec<Value> {
+        let fleet = self.fleet().await;
+        let found = fleet["pages"].as_array().unwrap().iter().find(|found| found["page"] == page);
+        found.unwrap()["instances"].as_array().unwrap().clone()
+    }
+
+    /// The number behind a name, labels included, in `/metrics`; 0 when it isn't there.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let answer = self.client.get(format!("http://{}/metrics", self.admin)).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        value.unwrap_or(0)
+    }
+
     /// What the admin address says of the fleet.
     pub(crate) async fn fleet(&self) -> Value {
         let answer = self.client.get(format!("http://{}/api/fleet", self.admin)).send().await.unwrap();
@@ -273,9 +332,7 @@ impl Proxy {
     /// Waits until a page has `count` instances in a state.
     pub(crate) async fn wait_for_state(&self, page: &str, state: &str, count: usize) {
         wait_until(&format!("{page} has {count} instances {state}"), async || {
-            let fleet = self.fleet().await;
-            let pages = fleet["pages"].as_array()?.clone();
-            let instances = pages.iter().find(|found| found["page"] == page)?["instances"].as_array()?.clone();
+            let instances = self.instances(page).await;
             (instances.iter().filter(|instance| instance["state"] == state).count() == count).then_some(())
         })
         .await;
@@ -295,6 +352,21 @@ impl Proxy {
         .await
         .unwrap()
     }
+}
+
+/// SHA-256 as 64 hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The fingerprint in an asset's URL.
+pub(crate) fn fingerprint(path: &str) -> &str {
+    path.rsplit_once('.').unwrap().0.rsplit_once('-').unwrap().1
+}
+
+/// An address that nobody listens at.
+pub(crate) fn free_address() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// A response's header as text, or "".

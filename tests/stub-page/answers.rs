@@ -1,4 +1,5 @@
-//! The page's part: every path answers with who answered; some last segments do more.
+//! The page's part: every path answers with who answered, to browsers in a document that pulls in every asset; some last
+//! segments do more.
 //!
 //! - `…/echo`: the request as JSON: method, target, headers, body length and SHA-256;
 //! - `…/stream`: the request body, chunk by chunk as it comes;
@@ -6,14 +7,14 @@
 //! - `…/redirect`, `…/cookie`: headers that name this instance;
 //! - `…/status/{code}`: that status; `…/hang`: no answer ever; `…/cut`: half a body, then the process ends.
 
-use crate::Stub;
+use crate::{Args, Stub};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, Sse};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::any;
 use bytes::Bytes;
 use serde_json::json;
@@ -51,8 +52,19 @@ async fn answer(State(stub): State<Arc<Stub>>, request: Request) -> Response {
             .and_then(|code| StatusCode::from_u16(code).ok())
             .unwrap_or(StatusCode::NOT_FOUND)
             .into_response(),
+        _ if wants_html(request.headers()) => (identifying(&stub), Html(document(&stub))).into_response(),
         _ => (identifying(&stub), format!("{} {}\n", stub.args.page, stub.args.release)).into_response(),
     }
+}
+
+fn wants_html(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("html"))
+}
+
+fn document(stub: &Stub) -> String {
+    let Args { page, release, .. } = &stub.args;
+    let tags: String = stub.assets.iter().map(|asset| format!("{}\n", asset.tag())).collect();
+    format!("<!doctype html>\n<html lang=\"en\">\n<title>{page}</title>\n{tags}<h1>{page} {release}</h1>\n</html>\n")
 }
 
 fn identifying(stub: &Stub) -> HeaderMap {

@@ -2,8 +2,11 @@
 //! release costs no build.
 
 mod answers;
+mod assets;
 mod contract;
 
+use assets::{Asset, Fault, Naming};
+use bytes::Bytes;
 use clap::Parser;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,9 +26,24 @@ pub(crate) struct Args {
     /// The release in its manifest.
     #[arg(long, default_value = "1.0.0")]
     release: String,
-    /// An asset, as `name=text`; may be given several times.
-    #[arg(long = "asset", value_parser = contract::parse_asset)]
-    assets: Vec<(String, String)>,
+    /// An asset, as `name=text` or `name=@file`; may be given several times.
+    #[arg(long = "asset", value_parser = assets::parse_asset)]
+    assets: Vec<(String, Bytes)>,
+    /// More assets, made up, as `COUNTxBYTES`.
+    #[arg(long, value_parser = assets::parse_filler)]
+    filler: Option<(usize, usize)>,
+    /// What is in the assets' URLs.
+    #[arg(long, value_enum, default_value_t = Naming::Contract)]
+    naming: Naming,
+    /// An asset that the manifest claims to be at a path of another's, as `path=text`.
+    #[arg(long, value_parser = assets::parse_asset)]
+    claim: Option<(String, Bytes)>,
+    /// How an asset is served wrongly while the manifest stays good, as `name=fault`; may be given several times.
+    #[arg(long = "fault", value_parser = assets::parse_fault)]
+    faults: Vec<(String, Fault)>,
+    /// Tag assets by the day of the build, whatever their bytes, as servers do that look at file times.
+    #[arg(long)]
+    dated: bool,
     /// How long every page request takes.
     #[arg(long, default_value = "0s", value_parser = humantime::parse_duration)]
     latency: Duration,
@@ -34,9 +52,25 @@ pub(crate) struct Args {
     no_manifest: bool,
 }
 
+impl Args {
+    fn all_assets(&self) -> Vec<Asset> {
+        let seed = format!("{} {}", self.page, self.release);
+        let filler = self.filler.map(|(count, size)| assets::filler(&seed, count, size)).into_iter().flatten();
+        let given = self.assets.iter().cloned().chain(filler);
+        let assets = given.map(|(name, bytes)| Asset::new(name, bytes, self.naming));
+        let claimed = self.claim.iter().map(|(path, bytes)| Asset {
+            name: "claimed.css".to_owned(),
+            path: path.clone(),
+            bytes: bytes.clone(),
+        });
+        assets.chain(claimed).collect()
+    }
+}
+
 /// What all handlers share.
 pub(crate) struct Stub {
     args: Args,
+    assets: Vec<Asset>,
     address: SocketAddr,
     requests: AtomicU64,
 }
@@ -46,7 +80,7 @@ async fn main() -> std::io::Result<()> {
     let args = Args::parse();
     let listener = tokio::net::TcpListener::bind(args.listen).await?;
     let address = listener.local_addr()?;
-    let stub = Arc::new(Stub { args, address, requests: AtomicU64::new(0) });
+    let stub = Arc::new(Stub { assets: args.all_assets(), args, address, requests: AtomicU64::new(0) });
     let routes = answers::routes(&stub).merge(contract::routes(&stub));
     println!("{}", serde_json::json!({"message": "listening", "address": address}));
     let mut terminate = signal(SignalKind::terminate())?;

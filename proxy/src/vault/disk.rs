@@ -25,6 +25,15 @@ pub struct IndexEntry {
     pub release: String,
 }
 
+/// What an index holds.
+#[derive(Debug, Default)]
+pub struct Entries {
+    /// Entries and when each was last live.
+    pub good: Vec<(IndexEntry, SystemTime)>,
+    /// Files that are no entry, and why.
+    pub bad: Vec<(PathBuf, io::Error)>,
+}
+
 /// The folder of a vault.
 #[derive(Debug, Clone)]
 pub struct Disk {
@@ -51,22 +60,18 @@ impl Disk {
         Self { folder: folder.to_owned() }
     }
 
-    /// Every entry whose bytes are there in full length, with the time when it was last live. Others are left out and
-    /// removed.
+    /// Every entry whose bytes are there in full length, with the time when it was last live. The files of others come
+    /// apart, with what is wrong with them.
     ///
     /// # Errors
     /// When the index can't be listed.
-    pub fn entries(&self) -> io::Result<Vec<(IndexEntry, SystemTime)>> {
-        let mut entries = Vec::new();
+    pub fn entries(&self) -> io::Result<Entries> {
+        let mut entries = Entries::default();
         for file in fs::read_dir(self.folder.join("index"))? {
             let file = file?.path();
             match self.read_entry(&file) {
-                Ok(entry) => entries.push(entry),
-                Err(error) => {
-                    tracing::warn!(file = %file.display(), %error, "vault entry dropped");
-                    // It is as good as gone; if it can't be removed it is dropped again at the next start.
-                    let _ = fs::remove_file(&file);
-                }
+                Ok(entry) => entries.good.push(entry),
+                Err(error) => entries.bad.push((file, error)),
             }
         }
         Ok(entries)
@@ -91,7 +96,7 @@ impl Disk {
     pub fn read(&self, sha256: &str) -> io::Result<Vec<u8>> {
         let bytes = fs::read(self.bytes_file(sha256))?;
         if hex_sha256(&bytes) != sha256 {
-            return Err(io::Error::other("the bytes on disk are not those of their hash"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the bytes on disk are not those of their hash"));
         }
         Ok(bytes)
     }
@@ -172,11 +177,11 @@ mod tests {
         Disk::open(folder.path()).unwrap().save(&entry, b"a{}").unwrap();
         fs::write(folder.path().join("part/half"), b"a").unwrap();
         let disk = Disk::open(folder.path()).unwrap();
-        assert_eq!(disk.entries().unwrap()[0].0, entry);
+        assert_eq!(disk.entries().unwrap().good[0].0, entry);
         assert_eq!(disk.read(&entry.sha256).unwrap(), b"a{}");
         assert_eq!(fs::read_dir(folder.path().join("part")).unwrap().count(), 0);
         disk.remove(&entry, true).unwrap();
-        assert!(disk.entries().unwrap().is_empty() && disk.read(&entry.sha256).is_err());
+        assert!(disk.entries().unwrap().good.is_empty() && disk.read(&entry.sha256).is_err());
     }
 
     #[test]
@@ -189,7 +194,7 @@ mod tests {
         fs::write(folder.path().join("bytes").join(&short.sha256), b"sho").unwrap();
         fs::write(folder.path().join("bytes").join(&flipped.sha256), b"flippeD").unwrap();
         fs::write(folder.path().join("index/junk.json"), b"{").unwrap();
-        let paths: Vec<_> = disk.entries().unwrap().into_iter().map(|(entry, _)| entry.path).collect();
+        let paths: Vec<_> = disk.entries().unwrap().good.into_iter().map(|(entry, _)| entry.path).collect();
         assert_eq!(paths, [flipped.path.as_str()]);
         assert!(disk.read(&flipped.sha256).is_err());
     }

@@ -62,7 +62,7 @@ async fn a_folder_that_takes_nothing_leaves_the_vault_in_memory_and_says_so() {
     let asset = asset("a", "one");
     vault.admit(vec![asset.clone()], HashSet::new()).await.unwrap();
     assert_eq!(vault.held(&asset.entry.path).await.unwrap().identity, "one");
-    assert!(!vault.status().disk_works);
+    assert!(!vault.status().await.disk_works);
 }
 
 #[tokio::test]
