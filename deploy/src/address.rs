@@ -20,11 +20,13 @@ pub(crate) fn try_out(wanted: &[(SocketAddr, &'static str)]) -> Result<Vec<Socke
     addresses_of(&held).map_err(Error::System)
 }
 
-/// Picks free loopback addresses, no two alike.
-pub(crate) fn pick(count: usize) -> io::Result<Vec<SocketAddr>> {
+/// Picks free loopback addresses, no two alike and none with a port that is spoken for.
+pub(crate) fn pick(count: usize, spoken_for: &[SocketAddr]) -> io::Result<Vec<SocketAddr>> {
     let loopback = IpAddr::from([127, 0, 0, 1]);
-    let held = (0..count).map(|_| pick_one(loopback)).collect::<io::Result<Vec<_>>>()?;
-    addresses_of(&held)
+    // Each is held until all are picked, so that the next one is another.
+    let held = (0..count + spoken_for.len()).map(|_| pick_one(loopback)).collect::<io::Result<Vec<_>>>()?;
+    let is_free = |address: &SocketAddr| spoken_for.iter().all(|other| other.port() != address.port());
+    Ok(addresses_of(&held)?.into_iter().filter(is_free).take(count).collect())
 }
 
 /// Whether somebody listens there.
@@ -67,15 +69,23 @@ mod tests {
 
     #[test]
     fn one_address_cannot_be_had_twice() {
-        let free = pick(1).unwrap()[0];
+        let free = pick(1, &[]).unwrap()[0];
         assert!(try_out(&[(free, "--listen"), (free, "--admin")]).is_err());
+    }
+
+    #[test]
+    fn a_port_that_is_spoken_for_is_not_picked() {
+        let spoken_for: Vec<SocketAddr> = PORTS.step_by(2).map(|port| ([127, 0, 0, 1], port).into()).collect();
+        let picked = pick(5, &spoken_for[..200]).unwrap();
+        assert_eq!(picked.len(), 5);
+        assert!(picked.iter().all(|address| !spoken_for[..200].contains(address)));
     }
 
     #[test]
     fn port_0_becomes_a_free_port_and_picked_addresses_differ() {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         assert_ne!(try_out(&[(any, "--listen")]).unwrap()[0].port(), 0);
-        let mut picked = pick(40).unwrap();
+        let mut picked = pick(40, &[]).unwrap();
         picked.sort();
         picked.dedup();
         assert_eq!(picked.len(), 40);

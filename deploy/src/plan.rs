@@ -62,7 +62,7 @@ impl Plan {
     /// Gives each child its program and a free address.
     pub(crate) fn new(layout: &Layout, programs: &Programs, folder: &Folder, wanted: &Wanted) -> Result<Self, Error> {
         let children = layout.services.len() + layout.pages.len() * wanted.instances;
-        let mut free = crate::address::pick(children)?.into_iter();
+        let mut free = crate::address::pick(children, &[wanted.listen, wanted.admin])?.into_iter();
         let mut server = |name: String, program: &str, kind: Kind| {
             let address = free.next().expect("as many addresses were picked as there are children");
             let environment = vec![("PAGEFLEET_DATA".to_owned(), folder.data(program).display().to_string())];

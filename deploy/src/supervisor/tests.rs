@@ -37,7 +37,7 @@ fn script(name: &str, kind: Kind, address: SocketAddr, script: &str) -> Spec {
 }
 
 fn proxy(text: &str) -> Spec {
-    script("proxy", Kind::Proxy, crate::address::pick(1).unwrap()[0], text)
+    script("proxy", Kind::Proxy, crate::address::pick(1, &[]).unwrap()[0], text)
 }
 
 impl Scripts {
@@ -95,7 +95,7 @@ async fn stop_ends_the_last_stage_first() {
     for name in ["services", "proxy"] {
         let goodbye =
             format!("trap 'echo {name} >> {}; exit 0' TERM; {LISTENS}; while :; do sleep 0.05; done", order.display());
-        let address = crate::address::pick(1).unwrap()[0];
+        let address = crate::address::pick(1, &[]).unwrap()[0];
         fleet.supervisor.start(vec![script(name, Kind::Proxy, address, &goodbye)]).await.unwrap();
     }
     fleet.supervisor.stop().await;
