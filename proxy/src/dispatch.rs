@@ -73,9 +73,14 @@ impl Gateway {
             asset_decision::decide(AssetRequest { url, referer, holders: &holders, held, fallback, looked_again })
         };
         match decide(false) {
+            AssetDecision::LookAgain if self.checker.is_missed(&request.path) => AssetDecision::Unknown,
             AssetDecision::LookAgain => {
                 self.checker.look_again(referer.map(|referer| referer.page)).await;
-                decide(true)
+                let found = decide(true);
+                if found == AssetDecision::Unknown {
+                    self.checker.remember_miss(&request.path);
+                }
+                found
             }
             decision => decision,
         }

@@ -4,6 +4,7 @@
 use crate::admission::{Admission, Refused};
 use crate::fleet::{Fleet, Instance, Page, PageId, State};
 use crate::manifest::{self, Manifest, ManifestError};
+use moka::sync::Cache;
 use pagefleet_config::Health;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,6 +13,9 @@ use tokio::sync::Mutex;
 
 /// The least time between two looks at one page's manifests for the sake of an unknown fingerprint.
 const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(1);
+
+/// How many misses are remembered, each for as long as no new look may be taken.
+const MISSES: u64 = 10_000;
 
 /// A healthy instance's manifest is read again at each so-many-th check: its process may have been replaced unseen.
 const MANIFEST_AT_EACH: u32 = 5;
@@ -26,6 +30,8 @@ pub struct Checker {
     /// For each page, when its manifests were last looked at for an unknown fingerprint. Held while somebody looks, so
     /// that who asks meanwhile waits for what is found.
     last_look: Vec<Mutex<Option<Instant>>>,
+    /// Fingerprinted paths that nobody had at the last look.
+    misses: Cache<String, ()>,
 }
 
 /// How much one check looks at.
@@ -64,7 +70,8 @@ impl Checker {
             .pool_max_idle_per_host(1)
             .build()?;
         let last_look = fleet.pages.iter().map(|_| Mutex::default()).collect();
-        Ok(Self { fleet, client, admission, settings, last_look })
+        let misses = Cache::builder().max_capacity(MISSES).time_to_live(LOOK_AGAIN_EVERY).build();
+        Ok(Self { fleet, client, admission, settings, last_look, misses })
     }
 
     /// Starts one endless check for each instance, on the current runtime.
@@ -165,6 +172,16 @@ impl Checker {
     pub async fn look_again(&self, page: Option<PageId>) {
         let pages = (0..self.fleet.pages.len()).map(PageId).filter(|id| page.is_none_or(|page| page == *id));
         futures_util::future::join_all(pages.map(|page| self.look_at(page))).await;
+    }
+
+    /// Whether nobody had this path at a look less than a second ago.
+    pub fn is_missed(&self, path: &str) -> bool {
+        self.misses.contains_key(path)
+    }
+
+    /// Remembers that nobody has this path, so that it costs no other look for a second.
+    pub fn remember_miss(&self, path: &str) {
+        self.misses.insert(path.to_owned(), ());
     }
 
     async fn look_at(&self, page: PageId) {

@@ -5,7 +5,10 @@ use crate::harness::{Fleet, wait_until};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-async fn buys_a_kettle(browser: &Browser, scripts: bool) {
+const EMAIL: &str = "ada@example.com";
+
+/// Gives the path of the order's confirmation.
+async fn buys_a_kettle(browser: &Browser, email: &str, scripts: bool) -> String {
     browser.goto("/").await;
     browser.fill("input[name=q]", "kettle").await;
     browser.click(".finder__button").await;
@@ -22,7 +25,7 @@ async fn buys_a_kettle(browser: &Browser, scripts: bool) {
 
     browser.goto("/my-account/sign-up").await;
     browser.fill("input[name=name]", "Ada Beck").await;
-    browser.fill("input[name=email]", "ada@example.com").await;
+    browser.fill("input[name=email]", email).await;
     browser.fill("input[name=password]", "a long enough one").await;
     browser.click("main form button[type=submit]").await;
     browser.wait_for_text("h1", "Hello, Ada Beck").await;
@@ -37,6 +40,7 @@ async fn buys_a_kettle(browser: &Browser, scripts: bool) {
     browser.choose("select[name=country]", "DK").await;
     browser.click(".summary button[type=submit]").await;
     let number = browser.wait_for(".confirmation__number").await.text().await.unwrap();
+    let confirmation = browser.path().await;
 
     browser.click(".site-nav a[href='/my-account']").await;
     browser.wait_for_text(".order-row__number", &number).await;
@@ -44,13 +48,14 @@ async fn buys_a_kettle(browser: &Browser, scripts: bool) {
     browser.wait_for_text("h1", "Orders").await;
     browser.click(".order-row__number").await;
     browser.wait_for_text("h1", &number).await;
+    confirmation
 }
 
 #[tokio::test]
 async fn a_visitor_buys_with_scripts_on_and_fingerprinted_urls() {
     let fleet = Fleet::up(&[]).await;
     let browser = Browser::at(&fleet.url("")).start().await;
-    buys_a_kettle(&browser, true).await;
+    buys_a_kettle(&browser, EMAIL, true).await;
     browser.assert_no_console_error().await;
 }
 
@@ -58,7 +63,7 @@ async fn a_visitor_buys_with_scripts_on_and_fingerprinted_urls() {
 async fn a_visitor_buys_with_scripts_on_and_stable_urls() {
     let fleet = Fleet::up(&["--asset-urls", "stable"]).await;
     let browser = Browser::at(&fleet.url("")).start().await;
-    buys_a_kettle(&browser, true).await;
+    buys_a_kettle(&browser, EMAIL, true).await;
     browser.assert_no_console_error().await;
 }
 
@@ -66,14 +71,14 @@ async fn a_visitor_buys_with_scripts_on_and_stable_urls() {
 async fn a_visitor_buys_with_scripts_off() {
     let fleet = Fleet::up(&[]).await;
     let browser = Browser::at(&fleet.url("")).without_scripts().start().await;
-    buys_a_kettle(&browser, false).await;
+    buys_a_kettle(&browser, EMAIL, false).await;
 }
 
 #[tokio::test]
 async fn a_visitor_buys_with_scripts_off_and_stable_urls() {
     let fleet = Fleet::up(&["--asset-urls", "stable"]).await;
     let browser = Browser::at(&fleet.url("")).without_scripts().start().await;
-    buys_a_kettle(&browser, false).await;
+    buys_a_kettle(&browser, EMAIL, false).await;
 }
 
 /// Requests under /assets/ that reached the proxy: path and status.
@@ -205,6 +210,17 @@ async fn no_page_has_an_accessibility_violation() {
         browser.click(".product__add").await;
         browser.wait_for(".toast").await;
         for path in ["/checkout", "/checkout/details"] {
+            browser.goto(path).await;
+            browser.assert_accessible(&axe, path).await;
+        }
+        browser.goto("/my-account/sign-up").await;
+        browser.click("main form button[type=submit]").await;
+        browser.wait_for("[aria-invalid=true]").await;
+        browser.assert_accessible(&axe, "a form with errors").await;
+        let confirmation = buys_a_kettle(&browser, &format!("{dark}@example.com"), true).await;
+        browser.assert_accessible(&axe, "an order").await;
+        let account = ["/my-account", "/my-account/profile", "/my-account/address", "/my-account/orders"];
+        for path in account.into_iter().chain([confirmation.as_str()]) {
             browser.goto(path).await;
             browser.assert_accessible(&axe, path).await;
         }

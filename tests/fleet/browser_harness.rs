@@ -95,6 +95,11 @@ impl Browser {
         self.client.goto(&format!("{}{path}", self.root)).await.unwrap();
     }
 
+    /// The path that is showing.
+    pub(crate) async fn path(&self) -> String {
+        self.client.current_url().await.unwrap().path().to_owned()
+    }
+
     pub(crate) async fn wait_for(&self, css: &str) -> Element {
         let found = self.client.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await;
         match found {
