@@ -51,7 +51,8 @@ pub(crate) async fn build_workspace(root: &Path, release: bool) -> Result<Progra
 pub(crate) async fn build_page(root: &Path, page: &str) -> Result<Result<PathBuf, String>, Error> {
     let mut command = cargo(root, "build");
     let colour = if crate::progress::has_colours() { "always" } else { "never" };
-    command.args(["--package", page, "--bins", "--color", colour]);
+    // Of the workspace, so that dependencies have the features that `up` builds them with, and are built once for both.
+    command.args(["--workspace", "--bin", page, "--color", colour]);
     let built = run(command, Stdio::piped()).await?;
     if built.status.success() { built.programs.named(page).map(Ok) } else { Ok(Err(built.said)) }
 }

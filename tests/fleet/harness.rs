@@ -89,7 +89,7 @@ impl Process {
                 }
             }
         };
-        let found = tokio::time::timeout(PATIENCE * 2, search).await;
+        let found = tokio::time::timeout(PATIENCE * 4, search).await;
         found.ok().flatten().unwrap_or_else(|| panic!("no line with {what} in:\n{}", self.output()))
     }
 
