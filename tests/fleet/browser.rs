@@ -213,6 +213,8 @@ async fn no_page_has_an_accessibility_violation() {
             browser.goto(path).await;
             browser.assert_accessible(&axe, path).await;
         }
+
+        let browser = Browser::at(&fleet.url("")).dark(dark).start().await;
         browser.goto("/my-account/sign-up").await;
         browser.click("main form button[type=submit]").await;
         browser.wait_for("[aria-invalid=true]").await;
