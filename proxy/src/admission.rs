@@ -7,8 +7,8 @@ use crate::manifest::{Manifest, ManifestError};
 use crate::vault::Vault;
 use moka::sync::Cache;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Between two rounds of the vault's upkeep.
@@ -30,6 +30,7 @@ pub struct Admission {
     /// By address: what was refused last, and why.
     refusals: Cache<SocketAddr, (Arc<Manifest>, String)>,
     misses: Cache<(usize, String), ()>,
+    taking: Mutex<()>,
 }
 
 /// A release that gets no traffic.
@@ -45,7 +46,7 @@ impl Admission {
     pub fn new(fleet: Arc<Fleet>, gate: Option<Gate>) -> Self {
         let misses = Cache::builder().max_capacity(MISSES).time_to_live(MISS_FOR).build();
         let refusals = Cache::builder().time_to_live(REFUSAL_FOR).build();
-        Self { fleet, gate, refusals, misses }
+        Self { fleet, gate, refusals, misses, taking: Mutex::default() }
     }
 
     /// The vault, unless it is off.
@@ -90,21 +91,33 @@ impl Admission {
         Some(reason)
     }
 
-    /// Whether a release may get traffic: all of it is in the vault, and no other instance calls another one the same.
-    async fn admit(&self, instance: &Instance, manifest: &Manifest) -> Result<(), Refusal> {
-        let Some(gate) = &self.gate else { return Ok(()) };
-        let page = self.fleet.page(instance.page);
-        let others =
-            page.instances.iter().filter(|other| other.address != instance.address && other.state() == State::Healthy);
-        let differs = |other: &Manifest| other.release == manifest.release && other != manifest;
+    /// Lets a release get traffic: all of it is in the vault, and no other instance calls another one the same.
+    async fn admit(&self, instance: &Instance, manifest: &Arc<Manifest>) -> Result<(), Refusal> {
+        let was_admitted = !instance.ungated.load(Ordering::Relaxed) && instance.refused.load().is_none();
+        let unchanged = was_admitted && instance.manifest.load().as_ref().is_some_and(|known| known == manifest);
+        if let Some(gate) = &self.gate {
+            if unchanged && manifest.paths().all(|path| gate.vault.has(path)) {
+                return Ok(());
+            }
+            let page = &self.fleet.page(instance.page).file.page;
+            gate.admit(instance.address, page, manifest, self.fleet.live_assets()).await?;
+        }
+        self.take(instance, manifest)
+    }
+
+    /// Takes the manifest, if no other instance of the page has another one of the same release. One at a time, so that of
+    /// two that join together only one is in.
+    fn take(&self, instance: &Instance, manifest: &Arc<Manifest>) -> Result<(), Refusal> {
+        // It guards nothing that a panic could leave half done.
+        let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = self.fleet.page(instance.page).instances.iter();
+        let others = others.filter(|other| other.address != instance.address && other.state() != State::Unhealthy);
+        let differs = |other: &Manifest| other.release == manifest.release && *other != **manifest;
         if others.filter_map(|other| other.manifest.load_full()).any(|other| differs(&other)) {
             return Err(Refusal::TwoManifests(manifest.release.clone()));
         }
-        let unchanged = instance.manifest.load().as_ref().is_some_and(|known| **known == *manifest);
-        if unchanged && !instance.ungated.load(Ordering::Relaxed) && manifest.paths().all(|path| gate.vault.has(path)) {
-            return Ok(());
-        }
-        gate.admit(instance.address, &page.file.page, manifest, self.fleet.live_assets()).await
+        instance.manifest.store(Some(Arc::clone(manifest)));
+        Ok(())
     }
 
     /// Whether no other instance of the page could serve it: each is refused itself, or down. One that is just being
