@@ -162,10 +162,11 @@ impl Admission {
             match gate.fill(instance.address, name, path, self.fleet.live_assets()).await {
                 Ok(()) => return,
                 Err(refusal) => {
-                    tracing::warn!(page = %name, instance = %instance.address, %refusal, "asset not taken in")
+                    tracing::warn!(page = %name, instance = %instance.address, %refusal, "asset not taken in");
                 }
             }
         }
+        self.misses.insert(miss, ());
     }
 
     /// Keeps the vault, for ever: notes what is live, lets go what is not.

@@ -263,7 +263,8 @@ fn check_type(path: &str, headers: &http::HeaderMap) -> Result<(), Refusal> {
     Err(Refusal::Type { path: path.to_owned(), found: found.to_owned(), promised: promised.to_owned() })
 }
 
-fn root_cause(error: &dyn std::error::Error) -> String {
+/// What is at the bottom of an error: the rest only says that a request failed.
+pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), root_cause)
 }
 

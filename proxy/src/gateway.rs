@@ -69,7 +69,6 @@ impl ProxyHttp for Gateway {
         let headers = &session.req_header().headers;
         request.id = client_request::request_id(headers, request.trusted);
         request.trace = client_request::trace(headers, request.trusted);
-        // RFC 9110 section 15.2: no interim response goes to an HTTP/1.0 client.
         let is_websocket = client_request::is_websocket(session.req_header());
         if !is_websocket {
             session.req_header_mut().remove_header(&header::UPGRADE);

@@ -3,6 +3,7 @@
 
 use crate::admission::{Admission, Refused};
 use crate::fleet::{Fleet, Instance, Page, PageId, State};
+use crate::gate::root_cause;
 use crate::manifest::{self, Manifest, ManifestError};
 use moka::sync::Cache;
 use pagefleet_config::Health;
@@ -214,8 +215,4 @@ impl Checker {
 /// Up to a tenth more or less, so that proxies and instances don't fall into step.
 fn jittered(interval: Duration) -> Duration {
     interval.mul_f64(rand::random_range(0.9..1.1))
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), root_cause)
 }

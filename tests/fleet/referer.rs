@@ -114,5 +114,9 @@ async fn an_old_site_without_a_manifest_is_served_by_referer_alone() {
     let asset = proxy.get_from("/assets/app-0123456789abcdef.js", "/about/us").await;
     assert_eq!(header(&asset, "x-route-reason"), "referer");
     assert_eq!(asset.text().await.unwrap(), "legacy");
+    let again = proxy.get_from("/assets/app-0123456789abcdef.js", "/about/us").await;
+    assert_eq!(again.text().await.unwrap(), "legacy");
+    let looks = proxy.process.output().matches("asset not taken in").count();
+    assert_eq!(looks, 1, "that its name is of its own making is remembered");
     assert_eq!(proxy.get("/health/live").await.status(), 404);
 }
