@@ -61,6 +61,7 @@ impl Admission {
     /// Names the file that is not as promised.
     pub async fn decide(&self, instance: &Instance, manifest: Manifest, may_ungate: bool) -> Result<(), Refused> {
         let manifest = Arc::new(manifest);
+        let known = instance.manifest.load_full();
         let refused = self.refusal_of(instance, &manifest).await;
         let waited = may_ungate || instance.ungated.load(Ordering::Relaxed);
         let ungated = refused.is_some() && waited && self.is_last(instance);
@@ -69,8 +70,10 @@ impl Admission {
         match refused {
             Some(reason) if !ungated => Err(Refused { release, reason }),
             _ => {
-                instance.manifest.store(Some(manifest));
-                self.fleet.index_assets();
+                if known.as_ref() != Some(&manifest) {
+                    instance.manifest.store(Some(manifest));
+                    self.fleet.index_assets();
+                }
                 Ok(())
             }
         }

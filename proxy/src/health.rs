@@ -18,9 +18,6 @@ const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(1);
 /// How many misses are remembered, each for as long as no new look may be taken.
 const MISSES: u64 = 10_000;
 
-/// A healthy instance's manifest is read again at each so-many-th check: its process may have been replaced unseen.
-const MANIFEST_AT_EACH: u32 = 5;
-
 /// Checks instances, and looks at manifests again when a fingerprint is unknown.
 #[derive(Debug)]
 pub struct Checker {
@@ -33,14 +30,6 @@ pub struct Checker {
     last_look: Vec<Mutex<Option<Instant>>>,
     /// Fingerprinted paths that nobody had at the last look.
     misses: Cache<String, ()>,
-}
-
-/// How much one check looks at.
-#[derive(Debug, Clone, Copy)]
-struct Look {
-    read_manifest: bool,
-    /// Only who was refused for a while may be let in ungated: another instance may be about to join.
-    may_ungate: bool,
 }
 
 /// Why a check failed.
@@ -84,13 +73,10 @@ impl Checker {
 
     async fn watch(self: Arc<Self>, instance: Arc<Instance>) {
         let mut failures = 0;
-        let mut checks = 0_u32;
         loop {
-            let unsure = instance.state() != State::Healthy || failures > 0;
-            let read_manifest = unsure || checks.is_multiple_of(MANIFEST_AT_EACH);
-            checks = checks.wrapping_add(1);
-            let look = Look { read_manifest, may_ungate: failures >= self.settings.failures };
-            match self.check(&instance, look).await {
+            // Only who was refused for a while may be let in ungated: another instance may be about to join.
+            let may_ungate = failures >= self.settings.failures;
+            match self.check(&instance, may_ungate).await {
                 Ok(()) => {
                     failures = 0;
                     instance.failing.store(false, Ordering::Relaxed);
@@ -113,12 +99,12 @@ impl Checker {
         }
     }
 
-    /// Asks for the health, and for the manifest too.
-    async fn check(&self, instance: &Instance, look: Look) -> Result<(), CheckError> {
+    /// Asks for the health, and for the manifest too: the process behind an address may have been replaced unseen.
+    async fn check(&self, instance: &Instance, may_ungate: bool) -> Result<(), CheckError> {
         let page = self.page(instance);
         self.get(instance, &page.file.health).await?;
-        if page.file.manifest && look.read_manifest {
-            self.read_manifest(instance, look.may_ungate).await?;
+        if page.file.manifest {
+            self.read_manifest(instance, may_ungate).await?;
         }
         Ok(())
     }

@@ -173,7 +173,7 @@ impl Default for VaultLimits {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Health {
-    /// Between two checks of a healthy instance; others are checked ten times as often. Default 2 s.
+    /// Between two checks of a healthy instance, its manifest included; others are checked ten times as often. Default 2 s.
     #[serde(with = "humantime_serde")]
     pub interval: Duration,
     /// How long a check may take. Default 2 s.
