@@ -8,7 +8,8 @@ use pingora_proxy::Session;
 /// Writes the line. No query string, no cookie, no Referer: they hold what visitors did not mean to tell.
 pub fn write(gateway: &Gateway, session: &Session, error: Option<&Error>, request: &Request) {
     let status = session.response_written().map_or(0, |response| response.status.as_u16());
-    let page = gateway.page_name(request);
+    let page = &*gateway.page_name(request);
+    let kind = if request.asset.is_some() { "asset" } else { "page" };
     let release = request.release().unwrap_or_default();
     let reason = request.reason.map_or("", |reason| reason.as_str());
     let elapsed = request.started.elapsed();
@@ -20,8 +21,8 @@ pub fn write(gateway: &Gateway, session: &Session, error: Option<&Error>, reques
         500..=599 => "5xx",
         _ => "none",
     };
-    gateway.metrics.requests.with_label_values(&[page, &release, class]).inc();
-    gateway.metrics.duration.with_label_values(&[page]).observe(elapsed.as_secs_f64());
+    gateway.metrics.requests.with_label_values(&[page, &*release, kind, class]).inc();
+    gateway.metrics.duration.with_label_values(&[page, &*release, kind]).observe(elapsed.as_secs_f64());
     if !reason.is_empty() {
         gateway.metrics.decisions.with_label_values(&[reason]).inc();
     }
@@ -35,7 +36,7 @@ pub fn write(gateway: &Gateway, session: &Session, error: Option<&Error>, reques
         duration_ms = elapsed.as_secs_f64() * 1e3,
         body_bytes = session.body_bytes_sent(),
         page,
-        release,
+        release = &*release,
         reason,
         instance = request.in_flight.as_ref().map(|in_flight| tracing::field::display(in_flight.instance().address)),
         proxy_error = request.proxy_error,

@@ -1,11 +1,14 @@
 //! The admin address: what operators and tools may ask. Read-only, and for callers that name it as it is bound.
 //!
-//! - `GET /api/fleet`: pages, releases, instances, states, what was refused and why, the vault.
+//! - `GET /api/fleet`: pages, releases, shares, instances, states, what was refused and why, names, the vault.
 //! - `GET /metrics`: Prometheus text.
 
-use crate::fleet::{Fleet, Instance, Page};
+use crate::fleet::{Fleet, Page};
+use crate::instance::Instance;
 use crate::metrics::Metrics;
+use crate::reports::{ConfigReport, NameReport, Refused, Reports};
 use crate::vault::{Vault, VaultStatus};
+use arc_swap::ArcSwap;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -25,35 +28,29 @@ pub struct Admin {
     pub fleet: Arc<Fleet>,
     /// Counters.
     pub metrics: Metrics,
-    /// Page files that were refused at start: the page's name and what is wrong.
-    pub refused: Arc<Vec<Refused>>,
+    /// What was refused, resolved, and waits for an upgrade.
+    pub reports: Arc<ArcSwap<Reports>>,
     /// The vault, unless it is off.
     pub vault: Option<Arc<Vault>>,
     /// Where it is bound.
     pub address: SocketAddr,
 }
 
-/// A page file that can't be used.
-#[derive(Debug, Clone, Serialize)]
-pub struct Refused {
-    /// The page's name.
-    pub page: String,
-    /// File, line and reason.
-    pub error: String,
-}
-
 #[derive(Serialize)]
 struct FleetView<'a> {
     pages: Vec<PageView<'a>>,
     refused: &'a [Refused],
+    names: &'a [NameReport],
+    config: &'a ConfigReport,
     vault: Option<VaultStatus>,
+    pid: u32,
 }
 
 #[derive(Serialize)]
 struct PageView<'a> {
     page: &'a str,
     routes: Vec<&'a str>,
-    shares: BTreeMap<String, u8>,
+    shares: BTreeMap<&'a str, u8>,
     instances: Vec<InstanceView>,
 }
 
@@ -67,14 +64,18 @@ struct InstanceView {
     refused: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     ungated: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ejected: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
 }
 
 impl<'a> From<&'a Page> for PageView<'a> {
     fn from(page: &'a Page) -> Self {
         Self {
-            page: &page.file.page,
-            routes: page.file.routes.iter().map(|route| route.as_str()).collect(),
-            shares: BTreeMap::new(),
+            page: &page.name,
+            routes: page.file.iter().flat_map(|file| &file.routes).map(|route| route.as_str()).collect(),
+            shares: page.shares().into_iter().flat_map(|shares| shares.iter()).collect(),
             instances: page.instances.iter().map(|instance| InstanceView::from(instance.as_ref())).collect(),
         }
     }
@@ -84,11 +85,13 @@ impl From<&Instance> for InstanceView {
     fn from(instance: &Instance) -> Self {
         Self {
             address: instance.address,
-            release: instance.release(),
+            release: instance.release().map(|release| release.to_string()),
             state: instance.state().as_str(),
             in_flight: instance.in_flight(),
             refused: instance.refused.load_full().map(Arc::unwrap_or_clone),
             ungated: instance.ungated.load(Ordering::Relaxed),
+            ejected: instance.is_ejected(),
+            problem: instance.problem.load_full().map(Arc::unwrap_or_clone),
         }
     }
 }
@@ -112,9 +115,11 @@ pub fn routes(admin: Admin) -> Router {
 }
 
 async fn fleet(State(admin): State<Admin>) -> Response {
-    let pages = admin.fleet.pages.iter().map(PageView::from).collect();
     let vault = admin.vault_status().await;
-    Json(FleetView { pages, refused: &admin.refused, vault }).into_response()
+    let (view, reports) = (admin.fleet.view(), admin.reports.load());
+    let pages = view.pages().into_iter().map(|page| PageView::from(page.as_ref())).collect();
+    let Reports { refused, names, config } = &**reports;
+    Json(FleetView { pages, refused, names, config, vault, pid: std::process::id() }).into_response()
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {

@@ -1,8 +1,9 @@
 //! Which releases are let in: those that the gate has put into the vault whole. Who was refused is told, once and until it
 //! changes; only the last instance of a page is let in all the same, loudly.
 
-use crate::fleet::{Fleet, Instance, PageId, State};
+use crate::fleet::{Fleet, PageId};
 use crate::gate::{Gate, Refusal};
+use crate::instance::{Instance, State};
 use crate::manifest::{Manifest, ManifestError};
 use crate::vault::Vault;
 use moka::sync::Cache;
@@ -37,7 +38,7 @@ pub struct Admission {
 #[derive(Debug, thiserror::Error)]
 #[error("release {release} refused: {reason}")]
 pub struct Refused {
-    release: String,
+    release: Arc<str>,
     reason: String,
 }
 
@@ -102,8 +103,8 @@ impl Admission {
             if unchanged && manifest.paths().all(|path| gate.vault.has(path)) {
                 return Ok(());
             }
-            let page = &self.fleet.page(instance.page).file.page;
-            gate.admit(instance.address, page, manifest, self.fleet.live_assets()).await?;
+            let page = self.fleet.page(instance.page);
+            gate.admit(instance.address, &page.name, manifest, self.fleet.live_assets()).await?;
         }
         self.take(instance, manifest)
     }
@@ -113,11 +114,12 @@ impl Admission {
     fn take(&self, instance: &Instance, manifest: &Arc<Manifest>) -> Result<(), Refusal> {
         // It guards nothing that a panic could leave half done.
         let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
-        let others = self.fleet.page(instance.page).instances.iter();
-        let others = others.filter(|other| other.address != instance.address && other.state() != State::Unhealthy);
+        let page = self.fleet.page(instance.page);
+        let stays = |other: &Instance| matches!(other.state(), State::Joining | State::Healthy);
+        let others = page.instances.iter().filter(|other| other.address != instance.address && stays(other));
         let differs = |other: &Manifest| other.release == manifest.release && *other != **manifest;
         if others.filter_map(|other| other.manifest.load_full()).any(|other| differs(&other)) {
-            return Err(Refusal::TwoManifests(manifest.release.clone()));
+            return Err(Refusal::TwoManifests(manifest.release.to_string()));
         }
         instance.manifest.store(Some(Arc::clone(manifest)));
         Ok(())
@@ -126,10 +128,11 @@ impl Admission {
     /// Whether no other instance of the page could serve it: each is refused itself, or down. One that is just being
     /// looked at may be about to join.
     fn is_last(&self, instance: &Instance) -> bool {
-        let others = self.fleet.page(instance.page).instances.iter().filter(|other| other.address != instance.address);
-        others.into_iter().all(|other| {
-            let out = other.failing.load(Ordering::Relaxed) || other.refused.load().is_some();
-            other.state() != State::Healthy && out
+        let page = self.fleet.page(instance.page);
+        page.instances.iter().filter(|other| other.address != instance.address).all(|other| match other.state() {
+            State::Healthy => false,
+            State::Draining => true,
+            State::Joining | State::Unhealthy => other.problem.load().is_some() || other.refused.load().is_some(),
         })
     }
 
@@ -141,7 +144,7 @@ impl Admission {
         if known.as_deref() == reason.as_ref() && was_ungated == ungated {
             return;
         }
-        let page = &self.fleet.page(instance.page).file.page;
+        let page = &self.fleet.page(instance.page).name;
         match &reason {
             Some(reason) if ungated => tracing::error!(
                 %page, instance = %instance.address, reason,
@@ -160,8 +163,9 @@ impl Admission {
         if self.misses.contains_key(&miss) {
             return;
         }
-        for instance in self.fleet.candidates(page, path) {
-            let name = &self.fleet.page(page).file.page;
+        let page = self.fleet.page(page);
+        let name = &page.name;
+        for instance in page.candidates(path) {
             match gate.fill(instance.address, name, path, self.fleet.live_assets()).await {
                 Ok(()) => return,
                 Err(refusal) => {

@@ -47,10 +47,11 @@ pub async fn ours(
 ) -> pingora_core::Result<()> {
     request.proxy_error = ours.error;
     let page = gateway.page_name(request);
+    let settings = gateway.live.load();
     let accept = session.get_header(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let wants_html =
         request.asset.is_none() && (accept.is_empty() || accept.contains("text/html") || accept.contains("*/*"));
-    let body = gateway.error_pages.body(ours.status, &request.id, page, wants_html);
+    let body = settings.error_pages.body(ours.status, &request.id, &page, wants_html);
     let mut response = ResponseHeader::build(ours.status, Some(12))?;
     gateway.sign(&mut response, request)?;
     response.insert_header(header::CACHE_CONTROL, "no-store")?;

@@ -23,6 +23,11 @@ pub fn is_trusted(peer: Option<IpAddr>, trusted: &[IpNet]) -> bool {
     peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(&peer.to_canonical())))
 }
 
+/// Whether the visitor came by HTTPS, as a trusted peer says.
+pub fn is_https(headers: &HeaderMap, trusted: bool) -> bool {
+    headers.get("x-forwarded-proto").is_some_and(|proto| trusted && proto.as_bytes().eq_ignore_ascii_case(b"https"))
+}
+
 /// The id of a request: a trusted peer's if it is printable and short, else a new one.
 pub fn request_id(headers: &HeaderMap, trusted: bool) -> String {
     let given = headers.get("x-request-id").filter(|_| trusted).and_then(|value| value.to_str().ok());

@@ -1,7 +1,9 @@
-//! One client connection, from its first byte to its last: turn after turn through pingora, each head guarded.
+//! One client connection, from its first byte to its last: turn after turn through pingora, each head guarded. A turn is cut
+//! off when its instance has left and the grace has passed.
 
 use crate::gateway::Gateway;
 use crate::head_guard::{GuardSettings, HeadGuard};
+use crate::serving::Serving;
 use crate::transport::Transport;
 use pagefleet_config::Timeouts;
 use pingora_core::apps::HttpServerApp;
@@ -10,6 +12,7 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What every connection of one thread is served with; cheap to clone.
 #[derive(Clone)]
@@ -20,13 +23,27 @@ pub struct Serve {
     pub guard: GuardSettings,
     /// How long a client may take.
     pub timeouts: Timeouts,
+    /// Changes when what some instance is answering is to be cut off.
+    pub cuts: watch::Receiver<()>,
+    /// Becomes true when everything is to be cut off.
+    pub cut_all: watch::Receiver<bool>,
 }
 
 impl Serve {
     /// Serves a connection until it ends.
-    pub async fn connection(self, transport: Transport, shutdown: ShutdownWatch) {
-        let mut session = self.session(Box::new(HeadGuard::new(Box::new(transport), self.guard.clone())));
-        while let Some(kept) = self.proxy.process_new_http(session, &shutdown).await {
+    pub async fn connection(mut self, transport: Transport, shutdown: ShutdownWatch) {
+        let serving = Arc::<Serving>::default();
+        let guard = HeadGuard::new(Box::new(transport), self.guard.clone(), Arc::clone(&serving));
+        let mut session = self.session(Box::new(guard));
+        let proxy = Arc::clone(&self.proxy);
+        loop {
+            let turn = proxy.process_new_http(session, &shutdown);
+            let kept = tokio::select! {
+                kept = turn => kept,
+                () = self.cut(&serving) => break,
+            };
+            let Some(kept) = kept else { return };
+            serving.answered();
             let (stream, settings) = kept.consume();
             HeadGuard::rearm(&stream);
             session = self.session(stream);
@@ -35,6 +52,33 @@ impl Serve {
                 self.bound(&mut session);
             }
         }
+        serving.end().await;
+    }
+
+    /// Ends when this connection is to be cut off.
+    async fn cut(&mut self, serving: &Serving) {
+        let instance_goes = async {
+            loop {
+                // The fleet, which tells, lives as long as the proxy.
+                if self.cuts.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
+                if let Some(instance) = serving.cut_instance() {
+                    return tracing::info!(instance = %instance.address, "request cut off: its instance's grace has passed");
+                }
+            }
+        };
+        let all_go = async {
+            // As above: the worker, which tells, lives as long as its connections.
+            if self.cut_all.wait_for(|cut| *cut).await.is_err() {
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            () = instance_goes => {}
+            () = all_go => {}
+        }
+        serving.cut();
     }
 
     fn session(&self, stream: Stream) -> ServerSession {

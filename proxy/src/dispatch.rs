@@ -8,8 +8,9 @@ use crate::asset_url::{self, AssetUrl};
 use crate::fleet::PageId;
 use crate::gateway::Gateway;
 use crate::request::Request;
+use crate::shares::{self, Bucket};
 use crate::{path, referer};
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use pingora_proxy::Session;
 use std::sync::Arc;
 
@@ -41,9 +42,10 @@ impl Gateway {
         };
         request.asset = asset_url::parse(&request.path);
         let Some(url) = request.asset else {
-            request.page = self.fleet.routes.page_of(&request.path);
             request.reason = Some(Reason::Route);
-            return if request.page.is_some() { Dispatch::Page } else { no_route(request) };
+            let Some(page) = self.fleet.view().routes.page_of(&request.path) else { return no_route(request) };
+            self.meet_visitor(&head.headers, page, request);
+            return Dispatch::Page;
         };
         if !matches!(head.method, Method::GET | Method::HEAD) {
             return Dispatch::Ours(Answer::error(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"));
@@ -51,7 +53,8 @@ impl Gateway {
         let referer = head.headers.get(header::REFERER).map(|value| value.as_bytes().to_owned());
         match self.decide(url, referer.as_deref(), request).await {
             AssetDecision::Page(page, reason) => {
-                (request.page, request.reason) = (Some(page), Some(reason));
+                request.reason = Some(reason);
+                self.meet_visitor(&head.headers, page, request);
                 self.asset_of(page, url, request).await
             }
             AssetDecision::Vault => {
@@ -62,14 +65,31 @@ impl Gateway {
         }
     }
 
+    /// Notes the page that answers, and which of its releases the visitor gets.
+    fn meet_visitor(&self, headers: &HeaderMap, page: PageId, request: &mut Request) {
+        request.page = Some(page);
+        let view = self.fleet.view();
+        if !view.has_shares {
+            return;
+        }
+        let known = Bucket::of(headers);
+        let bucket = known.unwrap_or_else(Bucket::draw);
+        (request.bucket, request.is_new_visitor) = (Some(bucket), known.is_none());
+        let page = view.page(page);
+        let Some(shares) = page.shares() else { return };
+        let releases = page.releases();
+        let there: Vec<&str> = releases.iter().map(|release| &**release).collect();
+        request.wanted = shares::release_of(shares, &page.name, bucket, &there).map(Into::into);
+    }
+
     async fn decide(&self, url: AssetUrl, referer: Option<&[u8]>, request: &Request) -> AssetDecision {
-        let path = referer::path_of(referer, &self.config.public_hosts).ok();
-        let page = path.and_then(|path| self.fleet.routes.page_of(&path));
+        let path = referer::path_of(referer, &self.live.load().file.public_hosts).ok();
+        let page = path.and_then(|path| self.fleet.view().routes.page_of(&path));
         let referer = page.map(|page| RefererPage { page, has_manifest: self.has_manifest(page) });
         let decide = |looked_again| {
             let holders = self.fleet.holders(&request.path);
             let held = self.vault().is_some_and(|vault| vault.has(&request.path));
-            let fallback = self.fleet.fallback;
+            let fallback = self.fleet.view().fallback;
             asset_decision::decide(AssetRequest { url, referer, holders: &holders, held, fallback, looked_again })
         };
         match decide(false) {
@@ -91,9 +111,9 @@ impl Gateway {
     async fn asset_of(&self, page: PageId, url: AssetUrl, request: &mut Request) -> Dispatch {
         let Some(vault) = self.vault() else { return Dispatch::Page };
         let known = match url {
-            AssetUrl::Stable => self.fleet.fingerprinted(page, &request.path),
+            AssetUrl::Stable => self.fleet.page(page).fingerprinted(&request.path, request.wanted.as_deref()),
             AssetUrl::Fingerprinted => {
-                let release = self.fleet.release_with(page, &request.path).unwrap_or_default();
+                let release = self.fleet.page(page).release_with(&request.path).unwrap_or_default();
                 Some((request.path.clone(), release))
             }
         };
@@ -126,7 +146,7 @@ impl Gateway {
     }
 
     fn has_manifest(&self, page: PageId) -> bool {
-        self.fleet.page(page).file.manifest
+        self.fleet.view().page(page).has_manifest()
     }
 }
 

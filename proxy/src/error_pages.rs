@@ -4,8 +4,8 @@ use http::StatusCode;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Error pages by status, read once at start.
-#[derive(Debug, Default)]
+/// Error pages by status.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct ErrorPages(HashMap<u16, String>);
 
 /// An answer's body and its type.

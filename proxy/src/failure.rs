@@ -34,6 +34,16 @@ fn is_malformed(error: &Error) -> bool {
 }
 
 impl Gateway {
+    /// Notes against the instance that an attempt there gave no answer.
+    pub(crate) fn note_failed_attempt(&self, request: &Request) {
+        let Some(in_flight) = &request.in_flight else { return };
+        let instance = in_flight.instance();
+        let release = instance.release().unwrap_or_default();
+        self.metrics.failed_attempts.with_label_values(&[&*self.page_name(request), &*release]).inc();
+        instance.check_now.notify_one();
+        self.checker.attempted(instance, true);
+    }
+
     /// Whether the attempt that failed may go to another instance; counts it if so.
     pub(crate) fn retries(&self, session: &mut Session, request: &Request, request_sent: bool) -> bool {
         let allowed = retry::may_retry(FailedAttempt {
@@ -44,9 +54,9 @@ impl Gateway {
             attempts: request.tried.len(),
         });
         let Some(page) = request.page.filter(|_| allowed) else { return false };
-        let granted = self.fleet.page(page).retries.withdraw();
+        let granted = self.fleet.view().page(page).retries.withdraw();
         if granted {
-            self.metrics.retries.with_label_values(&[self.page_name(request)]).inc();
+            self.metrics.retries.with_label_values(&[&self.page_name(request)]).inc();
         }
         granted
     }

@@ -1,223 +1,172 @@
-//! What the proxy knows of the fleet: pages, their routes, their instances, and who has which asset.
+//! What the proxy knows of the fleet: pages, their routes, their instances, and who has which asset. One snapshot that
+//! every thread reads without waiting; only [`crate::keeper`] makes the next.
 
-use crate::manifest::Manifest;
+use crate::instance::{Event, Instance, State};
 use crate::retry::RetryBudget;
 use crate::routes::Routes;
-use arc_swap::{ArcSwap, ArcSwapOption};
-use pagefleet_config::PageFile;
+use arc_swap::{ArcSwap, Guard};
+use pagefleet_config::{PageFile, Shares};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use tokio::sync::Notify;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
 
-/// A page, by its place in the fleet's list.
+/// A page, by its place in the fleet's list. It is a name's for as long as the proxy runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PageId(pub usize);
 
-/// The pages that the proxy serves, in one snapshot that all threads share.
-#[derive(Debug)]
+/// The pages that the proxy serves.
+#[derive(Debug, Default)]
 pub struct Fleet {
-    /// All pages whose files are good, in the order of their names.
-    pub pages: Vec<Page>,
+    view: ArcSwap<View>,
+    holders: ArcSwap<HashMap<String, Vec<PageId>>>,
+    /// Held while the next snapshot is made.
+    changing: Mutex<()>,
+    cuts: watch::Sender<()>,
+}
+
+/// The pages at one moment.
+#[derive(Debug, Default)]
+pub struct View {
+    pages: Vec<Arc<Page>>,
     /// Path to page.
     pub routes: Routes,
     /// The page for stable asset URLs that no Referer guides; `None` when its page file is bad or missing.
     pub fallback: Option<PageId>,
-    holders: ArcSwap<HashMap<String, Vec<PageId>>>,
+    /// Whether some page has shares, so that visitors need a bucket.
+    pub has_shares: bool,
 }
 
 /// One logical page of the site.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Page {
-    /// Its page file.
-    pub file: PageFile,
-    /// Its instances, one for each address in the file.
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its page file; `None` once it is gone.
+    pub file: Option<Arc<PageFile>>,
+    /// Its instances, one for each address, and those that are draining.
     pub instances: Vec<Arc<Instance>>,
     /// Its retries.
-    pub retries: RetryBudget,
+    pub retries: Arc<RetryBudget>,
 }
 
-/// What an instance may be asked.
+/// What a page is to be: its file, and the addresses of its instances.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The page file.
+    pub file: Arc<PageFile>,
+    /// The addresses in it, names resolved.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// Who came and who left with a change.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// Instances that are joining.
+    pub joined: Vec<Arc<Instance>>,
+    /// Instances that are draining.
+    pub left: Vec<Arc<Instance>>,
+    /// Whether some page keeps instances that should leave, because none of those that should stay is healthy yet.
+    pub is_waiting: bool,
+}
+
+/// What becomes of healthy instances that should leave while none of their page that should stay is healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum State {
-    /// Its contract isn't checked yet; gets no traffic.
-    Joining = 0,
-    /// Gets traffic.
-    Healthy = 1,
-    /// Failed its checks; gets no traffic.
-    Unhealthy = 2,
-}
-
-impl State {
-    /// The word in `GET /api/fleet` and the log.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Joining => "joining",
-            Self::Healthy => "healthy",
-            Self::Unhealthy => "unhealthy",
-        }
-    }
-}
-
-/// One running process of a page.
-#[derive(Debug)]
-pub struct Instance {
-    /// Whose instance it is.
-    pub page: PageId,
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// What it says of itself; `None` before it was asked, and for pages without a manifest.
-    pub manifest: ArcSwapOption<Manifest>,
-    /// Why the gate does not let its release in, when it does not.
-    pub refused: ArcSwapOption<String>,
-    /// Whether it gets traffic though the gate refused it, because no other instance of its page is left.
-    pub ungated: AtomicBool,
-    /// Whether its last check failed.
-    pub failing: AtomicBool,
-    /// Wakes its health check at once, as after a refused connection.
-    pub check_now: Notify,
-    state: AtomicU8,
-    in_flight: AtomicUsize,
-}
-
-impl Instance {
-    /// An instance that nothing is known of yet.
-    pub fn new(page: PageId, address: SocketAddr) -> Self {
-        Self {
-            page,
-            address,
-            manifest: ArcSwapOption::empty(),
-            refused: ArcSwapOption::empty(),
-            ungated: AtomicBool::new(false),
-            failing: AtomicBool::new(false),
-            check_now: Notify::new(),
-            state: AtomicU8::new(State::Joining as u8),
-            in_flight: AtomicUsize::new(0),
-        }
-    }
-
-    /// Its state now.
-    pub fn state(&self) -> State {
-        match self.state.load(Ordering::Acquire) {
-            1 => State::Healthy,
-            2 => State::Unhealthy,
-            _ => State::Joining,
-        }
-    }
-
-    /// Its release, when its manifest is known.
-    pub fn release(&self) -> Option<String> {
-        self.manifest.load().as_ref().map(|manifest| manifest.release.clone())
-    }
-
-    /// Requests that it is answering.
-    pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
-    }
-
-    /// Only its health check moves an instance from state to state; returns whether this was a move.
-    pub(crate) fn enter(&self, state: State) -> bool {
-        self.state.swap(state as u8, Ordering::AcqRel) != state as u8
-    }
-
-    fn is_healthy(&self) -> bool {
-        self.state() == State::Healthy
-    }
-
-    fn has(&self, asset: &str) -> bool {
-        self.manifest.load().as_ref().is_some_and(|manifest| manifest.has(asset))
-    }
-}
-
-/// A request that an instance is answering; counted until it is dropped.
-#[derive(Debug)]
-pub struct InFlight(Arc<Instance>);
-
-impl InFlight {
-    /// Counts one more request.
-    pub fn new(instance: Arc<Instance>) -> Self {
-        instance.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(instance)
-    }
-
-    /// The instance.
-    pub fn instance(&self) -> &Arc<Instance> {
-        &self.0
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
+pub enum Leaving {
+    /// They stay until one is.
+    Waits,
+    /// They leave.
+    AtOnce,
 }
 
 impl Fleet {
-    /// The fleet of these page files; every instance is joining.
-    pub fn new(files: Vec<PageFile>, fallback_page: &str) -> Self {
-        let routes = Routes::new(&files);
-        let fallback = files.iter().position(|file| file.page == fallback_page).map(PageId);
-        let pages = files.into_iter().enumerate().map(|(index, file)| Page {
-            instances: file.instances.iter().map(|address| Arc::new(Instance::new(PageId(index), *address))).collect(),
-            file,
-            retries: RetryBudget::default(),
-        });
-        Self { pages: pages.collect(), routes, fallback, holders: ArcSwap::default() }
+    /// The pages as they are now.
+    pub fn view(&self) -> Guard<Arc<View>> {
+        self.view.load()
     }
 
-    /// The page of an id that this fleet gave out.
-    pub fn page(&self, id: PageId) -> &Page {
-        &self.pages[id.0]
+    /// A page of this fleet.
+    pub fn page(&self, id: PageId) -> Arc<Page> {
+        Arc::clone(self.view().page(id))
+    }
+
+    /// Makes the pages what they are to be; the others are gone. Instances whose address stays are the same as before.
+    pub fn change(&self, wanted: &[Wanted], fallback_page: &str, leaving: Leaving) -> Change {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut change = Change::default();
+        let mut pages: Vec<Page> = self.view().pages.iter().map(|page| Page::clone(page)).collect();
+        for page in &mut pages {
+            let found = wanted.iter().find(|found| *found.file.page == *page.name);
+            page.file = found.map(|found| Arc::clone(&found.file));
+            let stays = |instance: &Instance| found.is_some_and(|found| found.addresses.contains(&instance.address));
+            let has_successor = page.instances.iter().any(|instance| stays(instance) && instance.is_healthy());
+            let is_replaced = found.is_some_and(|found| !found.addresses.is_empty());
+            let waits = leaving == Leaving::Waits && is_replaced && !has_successor;
+            for instance in page.instances.iter().filter(|instance| !stays(instance)) {
+                if waits && instance.is_healthy() {
+                    change.is_waiting = true;
+                    continue;
+                }
+                if instance.on(Event::Left).is_some() {
+                    instance.check_now.notify_one();
+                    change.left.push(Arc::clone(instance));
+                }
+            }
+        }
+        for wanted in wanted {
+            let index = pages.iter().position(|page| *page.name == *wanted.file.page).unwrap_or(pages.len());
+            if index == pages.len() {
+                pages.push(Page::new(Arc::clone(&wanted.file)));
+            }
+            let page = &mut pages[index];
+            for address in &wanted.addresses {
+                let is_there = |one: &Arc<Instance>| one.address == *address && one.state() != State::Draining;
+                if !page.instances.iter().any(is_there) {
+                    let instance = Arc::new(Instance::new(PageId(index), *address));
+                    page.instances.push(Arc::clone(&instance));
+                    change.joined.push(instance);
+                }
+            }
+        }
+        self.view.store(Arc::new(View::new(pages.into_iter().map(Arc::new).collect(), fallback_page)));
+        self.index_assets();
+        change
+    }
+
+    /// Forgets an instance that has drained.
+    pub fn remove(&self, instance: &Arc<Instance>) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view.load_full();
+        let mut pages = view.pages.clone();
+        let mut page = Page::clone(view.page(instance.page));
+        page.instances.retain(|other| !Arc::ptr_eq(other, instance));
+        pages[instance.page.0] = Arc::new(page);
+        let (routes, fallback, has_shares) = (view.routes.clone(), view.fallback, view.has_shares);
+        self.view.store(Arc::new(View { pages, routes, fallback, has_shares }));
+        self.index_assets();
     }
 
     /// Every instance of every page.
-    pub fn instances(&self) -> impl Iterator<Item = &Arc<Instance>> {
-        self.pages.iter().flat_map(|page| &page.instances)
+    pub fn instances(&self) -> Vec<Arc<Instance>> {
+        self.view().pages.iter().flat_map(|page| page.instances.iter().cloned()).collect()
     }
 
-    /// Pages with a healthy instance whose manifest has this asset path.
+    /// Pages with a healthy or draining instance whose manifest has this asset path.
     pub fn holders(&self, asset: &str) -> Vec<PageId> {
         self.holders.load().get(asset).cloned().unwrap_or_default()
     }
 
-    /// The healthy instances of a page that may be asked for `path`: for an asset that some of them have by manifest,
-    /// only those; for everything else all of them.
-    pub fn candidates(&self, page: PageId, path: &str) -> Vec<&Arc<Instance>> {
-        let healthy: Vec<_> = self.page(page).instances.iter().filter(|one| one.is_healthy()).collect();
-        if !path.starts_with(crate::asset_url::PREFIX) || healthy.iter().all(|one| !one.has(path)) {
-            return healthy;
-        }
-        healthy.into_iter().filter(|one| one.has(path)).collect()
-    }
-
-    /// The fingerprinted path that a stable one stands for on a page, and the release that says so: of a healthy
-    /// instance, or the last that was known when there is none.
-    pub fn fingerprinted(&self, page: PageId, stable: &str) -> Option<(String, String)> {
-        let instances = &self.page(page).instances;
-        let (healthy, others): (Vec<_>, Vec<_>) = instances.iter().partition(|one| one.is_healthy());
-        let manifests = healthy.into_iter().chain(others).filter_map(|one| one.manifest.load_full());
-        manifests
-            .into_iter()
-            .find_map(|manifest| Some((manifest.fingerprinted(stable)?.to_owned(), manifest.release.clone())))
-    }
-
-    /// The release of a page that has this fingerprinted path.
-    pub fn release_with(&self, page: PageId, asset: &str) -> Option<String> {
-        self.page(page).instances.iter().find(|one| one.is_healthy() && one.has(asset)).and_then(|one| one.release())
-    }
-
     /// The paths of all assets that some instance's release has, healthy or not: what the vault must not let go.
     pub fn live_assets(&self) -> HashSet<String> {
-        let manifests = self.instances().filter_map(|instance| instance.manifest.load_full());
+        let manifests = self.instances().into_iter().filter_map(|instance| instance.manifest.load_full());
         manifests.flat_map(|manifest| manifest.paths().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
     /// Makes the list of who has what anew, after an instance's state or manifest changed.
     pub fn index_assets(&self) {
         let mut holders: HashMap<String, Vec<PageId>> = HashMap::new();
-        for instance in self.instances().filter(|instance| instance.is_healthy()) {
+        let serve = |instance: &Arc<Instance>| matches!(instance.state(), State::Healthy | State::Draining);
+        for instance in self.instances().into_iter().filter(serve) {
             for path in instance.manifest.load().iter().flat_map(|manifest| manifest.paths()) {
                 let pages = holders.entry(path.to_owned()).or_default();
                 if !pages.contains(&instance.page) {
@@ -227,35 +176,210 @@ impl Fleet {
         }
         self.holders.store(Arc::new(holders));
     }
+
+    /// Cuts off what an instance is still answering.
+    pub fn cut(&self, instance: &Instance) {
+        instance.cut();
+        self.cuts.send_replace(());
+    }
+
+    /// Changes when what some instance is answering is to be cut off.
+    pub fn cuts(&self) -> watch::Receiver<()> {
+        self.cuts.subscribe()
+    }
+}
+
+impl View {
+    fn new(pages: Vec<Arc<Page>>, fallback_page: &str) -> Self {
+        let routes = Routes::new(&pages);
+        let live = |page: &Arc<Page>| page.file.is_some();
+        let fallback = pages.iter().position(|page| live(page) && &*page.name == fallback_page).map(PageId);
+        let has_shares = pages.iter().any(|page| page.has_shares());
+        Self { pages, routes, fallback, has_shares }
+    }
+
+    /// A page of an id that the fleet gave out; at most older than this snapshot.
+    pub fn page(&self, id: PageId) -> &Arc<Page> {
+        &self.pages[id.0]
+    }
+
+    /// The pages that have a page file, and those that still have an instance that drains, in the order of their names.
+    pub fn pages(&self) -> Vec<&Arc<Page>> {
+        let mut pages: Vec<_> =
+            self.pages.iter().filter(|page| page.file.is_some() || !page.instances.is_empty()).collect();
+        pages.sort_by(|one, other| one.name.cmp(&other.name));
+        pages
+    }
+
+    /// The ids of the pages that have a page file.
+    pub fn ids(&self) -> impl Iterator<Item = PageId> {
+        let live = self.pages.iter().enumerate().filter(|(_, page)| page.file.is_some());
+        live.map(|(index, _)| PageId(index))
+    }
+}
+
+impl Page {
+    fn new(file: Arc<PageFile>) -> Self {
+        Self { name: file.page.as_str().into(), file: Some(file), instances: Vec::new(), retries: Arc::default() }
+    }
+
+    /// Whether its instances say what assets they have.
+    pub fn has_manifest(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| file.manifest)
+    }
+
+    /// The shares in its page file, if there are any.
+    pub fn shares(&self) -> Option<&Shares> {
+        self.file.as_ref().map(|file| &file.shares).filter(|shares| !shares.is_empty())
+    }
+
+    /// Whether its page file has shares.
+    pub fn has_shares(&self) -> bool {
+        self.shares().is_some()
+    }
+
+    /// Whether two visitors may get two releases.
+    pub fn has_two_releases(&self) -> bool {
+        let mut releases = self.instances.iter().filter(|one| one.is_healthy()).filter_map(|one| one.release());
+        let first = releases.next();
+        self.has_shares() || releases.any(|other| Some(other) != first)
+    }
+
+    /// The healthy instances that may be asked for `path`. For an asset that some instances have by manifest, only those,
+    /// and one that is draining when it is the only one; for everything else all of them.
+    pub fn candidates(&self, path: &str) -> Vec<&Arc<Instance>> {
+        let healthy: Vec<_> = self.instances.iter().filter(|one| one.is_healthy()).collect();
+        if !path.starts_with(crate::asset_url::PREFIX) {
+            return healthy;
+        }
+        let having = |state| self.instances.iter().filter(move |one| one.state() == state && one.has(path)).collect();
+        let (fresh, draining): (Vec<_>, Vec<_>) = (having(State::Healthy), having(State::Draining));
+        [fresh, draining, healthy].into_iter().find(|some| !some.is_empty()).unwrap_or_default()
+    }
+
+    /// The releases of its healthy instances, each once.
+    pub fn releases(&self) -> Vec<Arc<str>> {
+        let mut releases: Vec<_> =
+            self.instances.iter().filter(|one| one.is_healthy()).filter_map(|one| one.release()).collect();
+        releases.sort_unstable();
+        releases.dedup();
+        releases
+    }
+
+    /// The fingerprinted path that a stable one stands for, and the release that says so: the visitor's where it is given, else
+    /// that of a healthy instance, or the last that was known when there is none.
+    pub fn fingerprinted(&self, stable: &str, release: Option<&str>) -> Option<(String, Arc<str>)> {
+        let rank = |one: &&Arc<Instance>| {
+            let of_the_visitors = release.is_none_or(|release| one.is_of(release));
+            (!one.is_healthy(), !of_the_visitors)
+        };
+        let mut instances: Vec<_> = self.instances.iter().collect();
+        instances.sort_by_key(rank);
+        let manifests = instances.into_iter().filter_map(|one| one.manifest.load_full());
+        manifests
+            .into_iter()
+            .find_map(|manifest| Some((manifest.fingerprinted(stable)?.to_owned(), Arc::clone(&manifest.release))))
+    }
+
+    /// The release that has this fingerprinted path.
+    pub fn release_with(&self, asset: &str) -> Option<Arc<str>> {
+        let serve = |one: &&Arc<Instance>| matches!(one.state(), State::Healthy | State::Draining) && one.has(asset);
+        self.instances.iter().find(serve).and_then(|one| one.release())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Manifest;
 
-    #[test]
-    fn a_page_holds_the_assets_of_its_healthy_instances_only() {
-        let file = |name: &str| PageFile {
+    const ASSET: &str = "/assets/site-5d1f0c3a9b7e2468.css";
+
+    fn wanted(name: &str, ports: &[u16]) -> Wanted {
+        let file = PageFile {
             page: name.to_owned(),
-            routes: Vec::new(),
-            instances: vec![([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into()],
+            routes: vec![pagefleet_config::Route::parse(&format!("/{name}")).unwrap()],
+            instances: Vec::new(),
+            shares: Shares::default(),
             manifest: true,
             health: "/health/ready".to_owned(),
         };
-        let fleet = Fleet::new(vec![file("one"), file("two")], "two");
-        assert_eq!(fleet.fallback, Some(PageId(1)));
-        let path = "/assets/site-5d1f0c3a9b7e2468.css";
-        let instance = &fleet.page(PageId(1)).instances[0];
-        instance.manifest.store(Some(Arc::new(Manifest::for_tests("1", &[path]))));
+        Wanted { file: Arc::new(file), addresses: ports.iter().map(|port| ([127, 0, 0, 1], *port).into()).collect() }
+    }
+
+    #[test]
+    fn a_page_holds_the_assets_of_instances_that_serve() {
+        let fleet = Fleet::default();
+        let joined = fleet.change(&[wanted("one", &[1, 2]), wanted("two", &[1, 2])], "two", Leaving::AtOnce).joined;
+        assert_eq!((joined.len(), fleet.view().fallback), (4, Some(PageId(1))));
+        let instance = &joined[2];
+        instance.manifest.store(Some(Arc::new(Manifest::for_tests("1", &[ASSET]))));
         fleet.index_assets();
-        assert!(fleet.holders(path).is_empty());
-        assert!(instance.enter(State::Healthy));
-        assert!(!instance.enter(State::Healthy));
-        assert!(fleet.page(PageId(1)).instances[1].enter(State::Healthy));
+        assert!(fleet.holders(ASSET).is_empty());
+        assert_eq!(instance.on(Event::Passed), Some(State::Healthy));
+        assert_eq!(instance.on(Event::Passed), None);
+        joined[3].on(Event::Passed);
         fleet.index_assets();
-        assert_eq!(fleet.holders(path), [PageId(1)]);
-        assert_eq!(fleet.candidates(PageId(1), path).len(), 1);
-        assert_eq!(fleet.candidates(PageId(1), "/").len(), 2);
-        assert!(fleet.candidates(PageId(0), "/").is_empty());
+        assert_eq!(fleet.holders(ASSET), [PageId(1)]);
+        assert_eq!(fleet.page(PageId(1)).candidates(ASSET).len(), 1);
+        assert_eq!(fleet.page(PageId(1)).candidates("/").len(), 2);
+        assert!(fleet.page(PageId(0)).candidates("/").is_empty());
+    }
+
+    #[test]
+    fn a_change_keeps_who_stays_drains_who_leaves_and_never_takes_back() {
+        let fleet = Fleet::default();
+        let first = fleet.change(&[wanted("one", &[1, 2])], "one", Leaving::AtOnce).joined;
+        first.iter().for_each(|instance| assert!(instance.on(Event::Passed).is_some()));
+        let change = fleet.change(&[wanted("one", &[2, 3]), wanted("two", &[1])], "one", Leaving::AtOnce);
+        assert!(Arc::ptr_eq(&change.left[0], &first[0]) && change.left.len() == 1);
+        assert_eq!(change.joined.iter().map(|one| one.address.port()).collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(fleet.page(PageId(0)).candidates("/").len(), 1, "3 has not joined yet");
+        let back = fleet.change(&[wanted("one", &[1, 2, 3])], "one", Leaving::AtOnce);
+        assert_eq!(back.joined.len(), 1, "the same address is another instance");
+        assert_eq!(first[0].state(), State::Draining);
+        fleet.remove(&first[0]);
+        assert_eq!(fleet.page(PageId(0)).instances.len(), 3);
+    }
+
+    #[test]
+    fn the_last_healthy_instances_leave_when_one_that_stays_is_healthy() {
+        let fleet = Fleet::default();
+        let old = fleet.change(&[wanted("one", &[1])], "one", Leaving::Waits).joined;
+        old[0].on(Event::Passed);
+        let change = fleet.change(&[wanted("one", &[2])], "one", Leaving::Waits);
+        assert!(change.is_waiting && change.left.is_empty());
+        assert_eq!(fleet.page(PageId(0)).candidates("/").len(), 1, "the old one is still asked");
+        change.joined[0].on(Event::Passed);
+        let change = fleet.change(&[wanted("one", &[2])], "one", Leaving::Waits);
+        assert!(!change.is_waiting && change.left.len() == 1);
+        let change = fleet.change(&[wanted("one", &[])], "one", Leaving::Waits);
+        assert_eq!(change.left.len(), 1, "a page that is to have no instance waits for none");
+    }
+
+    #[test]
+    fn a_page_that_is_gone_keeps_its_id_and_loses_its_routes() {
+        let fleet = Fleet::default();
+        fleet.change(&[wanted("one", &[1]), wanted("two", &[2])], "one", Leaving::AtOnce);
+        let change = fleet.change(&[wanted("two", &[2])], "one", Leaving::AtOnce);
+        assert_eq!(change.left.len(), 1);
+        assert_eq!(fleet.view().fallback, None);
+        assert_eq!(fleet.view().routes.page_of("/one"), None);
+        assert_eq!(fleet.view().routes.page_of("/two"), Some(PageId(1)));
+        fleet.change(&[wanted("one", &[1]), wanted("two", &[2])], "one", Leaving::AtOnce);
+        assert_eq!(fleet.view().routes.page_of("/one"), Some(PageId(0)));
+    }
+
+    #[test]
+    fn draining_instances_still_answer_for_the_assets_that_only_they_have() {
+        let fleet = Fleet::default();
+        let first = fleet.change(&[wanted("one", &[1])], "one", Leaving::AtOnce).joined;
+        first[0].manifest.store(Some(Arc::new(Manifest::for_tests("1", &[ASSET]))));
+        first[0].on(Event::Passed);
+        fleet.change(&[wanted("one", &[2])], "one", Leaving::AtOnce).joined[0].on(Event::Passed);
+        let page = fleet.page(PageId(0));
+        assert_eq!(page.candidates(ASSET)[0].address.port(), 1);
+        assert_eq!(page.candidates("/")[0].address.port(), 2);
+        assert_eq!(fleet.holders(ASSET), [PageId(0)]);
     }
 }

@@ -163,7 +163,8 @@ impl Gate {
             return Err(Refusal::Hash { path: path() });
         }
         let (sha256, size) = (asset.sha256.clone(), asset.size);
-        let entry = IndexEntry { path: path(), sha256, size, page: page.to_owned(), release: manifest.release.clone() };
+        let entry =
+            IndexEntry { path: path(), sha256, size, page: page.to_owned(), release: manifest.release.to_string() };
         Ok(Verified { entry, bytes })
     }
 

@@ -1,17 +1,20 @@
 //! The gateway: pingora's phases, each handing over to the file that decides.
 
 use crate::admission::Admission;
+use crate::balance::{self, Fit};
 use crate::dispatch::Dispatch;
-use crate::error_pages::ErrorPages;
-use crate::fleet::{Fleet, InFlight};
+use crate::fleet::Fleet;
+use crate::fleet::PageId;
+use crate::head_guard;
 use crate::health::Checker;
+use crate::instance::{InFlight, Instance, State};
 use crate::metrics::Metrics;
 use crate::request::Request;
+use crate::settings::Live;
 use crate::vault::Vault;
-use crate::{answer, balance, client_request, failure, page_response};
+use crate::{answer, client_request, failure, page_response};
 use async_trait::async_trait;
 use http::{StatusCode, header};
-use pagefleet_config::ProxyFile;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::prelude::{Error, ErrorSource, ErrorType, HttpPeer};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -23,16 +26,14 @@ use std::time::{Duration, Instant};
 /// What all threads share; cheap to clone.
 #[derive(Clone)]
 pub struct Gateway {
-    /// The operator's file.
-    pub config: Arc<ProxyFile>,
+    /// The operator's settings.
+    pub live: Arc<Live>,
     /// Pages, routes, instances.
     pub fleet: Arc<Fleet>,
     /// Looks at manifests again.
     pub checker: Arc<Checker>,
     /// Keeps the vault.
     pub admission: Arc<Admission>,
-    /// Branded bodies.
-    pub error_pages: Arc<ErrorPages>,
     /// Counters.
     pub metrics: Metrics,
     /// Set when the proxy shuts down: answers then end their connection.
@@ -46,8 +47,8 @@ impl Gateway {
     }
 
     /// The name of the page that answers, or "".
-    pub fn page_name(&self, request: &Request) -> &str {
-        request.page.map_or("", |page| self.fleet.page(page).file.page.as_str())
+    pub fn page_name(&self, request: &Request) -> Arc<str> {
+        request.page.map_or_else(Arc::default, |page| Arc::clone(&self.fleet.view().page(page).name))
     }
 }
 
@@ -65,10 +66,12 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(&self, session: &mut Session, request: &mut Request) -> pingora_core::Result<()> {
         request.started = Instant::now();
         request.peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
-        request.trusted = client_request::is_trusted(request.peer, &self.config.trusted_proxies);
+        let live = self.live.load();
+        request.trusted = client_request::is_trusted(request.peer, &live.file.trusted_proxies);
         let headers = &session.req_header().headers;
         request.id = client_request::request_id(headers, request.trusted);
         request.trace = client_request::trace(headers, request.trusted);
+        request.is_https = client_request::is_https(headers, request.trusted);
         let is_websocket = client_request::is_websocket(session.req_header());
         if !is_websocket {
             session.req_header_mut().remove_header(&header::UPGRADE);
@@ -80,9 +83,9 @@ impl ProxyHttp for Gateway {
         let http_10 = session.req_header().version == http::Version::HTTP_10;
         session.set_ignore_info_resp(http_10);
         session.set_read_timeout(Some(if is_websocket {
-            self.config.timeouts.websocket
+            live.file.timeouts.websocket
         } else {
-            self.config.timeouts.body
+            live.file.timeouts.body
         }));
         Ok(())
     }
@@ -91,7 +94,7 @@ impl ProxyHttp for Gateway {
         match self.dispatch(session, request).await {
             Dispatch::Page => {
                 if let Some(page) = request.page {
-                    self.fleet.page(page).retries.deposit();
+                    self.fleet.view().page(page).retries.deposit();
                 }
                 return Ok(false);
             }
@@ -107,14 +110,16 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_peer(&self, session: &mut Session, request: &mut Request) -> pingora_core::Result<Box<HttpPeer>> {
         let page = request.page.ok_or_else(|| Error::explain(ErrorType::InternalError, "no page was decided"))?;
-        let candidates = self.fleet.candidates(page, &request.path);
-        let Some(instance) = balance::choose(&candidates, &request.tried) else {
+        let Some(in_flight) = self.choose_instance(page, request) else {
             return Err(Error::explain(ErrorType::HTTPStatus(503), "no healthy instance"));
         };
-        request.in_flight = Some(InFlight::new(Arc::clone(instance)));
+        let instance = in_flight.instance();
+        head_guard::note_instance(session, instance);
         request.tried.push(Arc::clone(instance));
         let mut peer = HttpPeer::new(instance.address, false, String::new());
-        let timeouts = &self.config.timeouts;
+        request.in_flight = Some(in_flight);
+        let live = self.live.load();
+        let timeouts = &live.file.timeouts;
         let options = &mut peer.options;
         options.connection_timeout = Some(timeouts.connect);
         options.total_connection_timeout = Some(timeouts.connect);
@@ -137,7 +142,7 @@ impl ProxyHttp for Gateway {
             upstream.set_raw_path(origin_form.as_bytes())?;
         }
         if !upstream.headers.contains_key(header::HOST) {
-            upstream.insert_header(header::HOST, self.config.public_hosts[0].as_str())?;
+            upstream.insert_header(header::HOST, self.live.load().file.public_hosts[0].as_str())?;
         }
         let client = client_request::Client {
             peer: request.peer,
@@ -175,6 +180,17 @@ impl ProxyHttp for Gateway {
             page_response::set_asset_headers(response, url, &page_response::Asset { path: &request.path, believed })?;
         }
         self.sign(response, request)?;
+        if let Some(in_flight) = &request.in_flight {
+            self.checker.attempted(in_flight.instance(), response.status.is_server_error());
+        }
+        if request.asset.is_none() {
+            self.keep_visitor(response, request)?;
+        }
+        if page_response::is_event_stream(response) {
+            // It ends with its connection, so that it can be ended at any moment without looking cut short.
+            response.remove_header(&header::TRANSFER_ENCODING);
+            session.set_keepalive(None);
+        }
         if session.req_header().version == http::Version::HTTP_10
             && response.headers.contains_key(header::TRANSFER_ENCODING)
         {
@@ -195,9 +211,7 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        if let Some(in_flight) = &request.in_flight {
-            in_flight.instance().check_now.notify_one();
-        }
+        self.note_failed_attempt(request);
         error.set_retry(self.retries(session, request, false));
         error
     }
@@ -212,8 +226,8 @@ impl ProxyHttp for Gateway {
     ) -> Box<Error> {
         let mut error = error.more_context(format!("instance {peer}"));
         let upstream = *error.esource() == ErrorSource::Upstream;
-        if let Some(in_flight) = request.in_flight.as_ref().filter(|_| upstream) {
-            in_flight.instance().check_now.notify_one();
+        if upstream {
+            self.note_failed_attempt(request);
         }
         let timed_out = matches!(error.etype(), ErrorType::ReadTimedout);
         error.set_retry(upstream && !timed_out && self.retries(session, request, true));
@@ -248,10 +262,46 @@ impl ProxyHttp for Gateway {
 }
 
 impl Gateway {
+    /// The instance that is asked next, counted from now on. One that began to drain at this very moment is not asked: who
+    /// waits for its last request may have counted already.
+    fn choose_instance(&self, page: PageId, request: &Request) -> Option<InFlight> {
+        loop {
+            let page = self.fleet.page(page);
+            let wanted = request.wanted.clone().or_else(|| request.tried.first()?.release());
+            let fit = |one: &Instance| match (&wanted, page.shares()) {
+                (Some(wanted), _) if one.is_of(wanted) => Fit::Wanted,
+                (_, Some(shares)) if one.release().is_some_and(|release| shares.get(&release) == Some(0)) => {
+                    Fit::Unwanted
+                }
+                _ => Fit::Other,
+            };
+            let candidates = page.candidates(&request.path);
+            let instance = balance::choose(&candidates, &request.tried, fit)?;
+            let was_draining = instance.state() == State::Draining;
+            let in_flight = InFlight::new(Arc::clone(instance));
+            if was_draining || instance.state() != State::Draining {
+                return Some(in_flight);
+            }
+        }
+    }
+
+    /// Gives a new visitor a bucket while some page has shares. What differs from visitor to visitor is for no shared cache.
+    fn keep_visitor(&self, response: &mut ResponseHeader, request: &Request) -> pingora_core::Result<()> {
+        let set = request.bucket.filter(|_| request.is_new_visitor);
+        if let Some(bucket) = set {
+            response.append_header(header::SET_COOKIE, bucket.set_cookie(request.is_https))?;
+        }
+        let has_two_releases = || request.page.is_some_and(|page| self.fleet.view().page(page).has_two_releases());
+        if set.is_some() || has_two_releases() {
+            page_response::make_private(response)?;
+        }
+        Ok(())
+    }
+
     /// Whether a page's ETag of an asset is the fingerprint of its bytes: the contract says so, but where there is a vault,
     /// what isn't in it has been refused.
     fn believes_validators_of(&self, request: &Request) -> bool {
-        let has_manifest = request.page.is_some_and(|page| self.fleet.page(page).file.manifest);
+        let has_manifest = request.page.is_some_and(|page| self.fleet.view().page(page).has_manifest());
         has_manifest && self.vault().is_none()
     }
 
@@ -261,14 +311,14 @@ impl Gateway {
     /// When a header can't be inserted, which well-formed values never cause.
     pub fn sign(&self, response: &mut ResponseHeader, request: &Request) -> pingora_core::Result<()> {
         response.insert_header("x-request-id", request.id.as_str())?;
-        if !self.config.debug_headers {
+        if !self.live.load().file.debug_headers {
             return Ok(());
         }
         if let Some(page) = request.page {
-            response.insert_header("x-page", self.fleet.page(page).file.page.as_str())?;
+            response.insert_header("x-page", &*self.fleet.view().page(page).name)?;
         }
         if let Some(release) = request.release() {
-            response.insert_header("x-release", release)?;
+            response.insert_header("x-release", &*release)?;
         }
         if let Some(reason) = request.reason {
             response.insert_header("x-route-reason", reason.as_str())?;

@@ -6,6 +6,9 @@
 
 use crate::chunked::ChunkedBody;
 use crate::head::{self, Body, HeadLimits, Refusal};
+use crate::instance::Instance;
+use crate::serving::Serving;
+use crate::websocket_frames::Frames;
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use http::StatusCode;
@@ -13,6 +16,7 @@ use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest, UniqueID,
 };
+use pingora_proxy::Session;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -77,14 +81,25 @@ pub struct HeadGuard {
     searched: usize,
     deadline: Pin<Box<Sleep>>,
     rearmed: AtomicBool,
+    serving: Arc<Serving>,
+    /// What the page has sent on an upgraded connection.
+    frames: Option<Frames>,
+}
+
+/// Notes which instance a session's request went to, so that it can be cut off when that instance has to go.
+pub fn note_instance(session: &Session, instance: &Arc<Instance>) {
+    let guard = session.as_downstream().stream().and_then(|stream| (**stream).as_any().downcast_ref::<HeadGuard>());
+    if let Some(guard) = guard {
+        guard.serving.note(instance);
+    }
 }
 
 impl HeadGuard {
     /// Guards a fresh connection.
-    pub fn new(inner: Stream, settings: GuardSettings) -> Self {
+    pub fn new(inner: Stream, settings: GuardSettings, serving: Arc<Serving>) -> Self {
         let deadline = Box::pin(tokio::time::sleep(settings.idle));
         let (held, rearmed) = (BytesMut::new(), AtomicBool::new(false));
-        Self { inner, settings, phase: Phase::Idle, held, searched: 0, deadline, rearmed }
+        Self { inner, settings, phase: Phase::Idle, held, searched: 0, deadline, rearmed, serving, frames: None }
     }
 
     /// Awaits the next head: called when a response is done and the connection is kept.
@@ -252,6 +267,18 @@ impl HeadGuard {
         }
     }
 
+    /// Follows the frames of an upgraded connection; the head that upgrades it comes alone, in one write or several.
+    fn follow(&mut self, written: &[u8]) {
+        if !matches!(self.phase, Phase::Message { then: Then::Anything, .. }) {
+            return;
+        }
+        match &mut self.frames {
+            Some(frames) => frames.read(written),
+            None if written.ends_with(b"\r\n\r\n") => self.frames = Some(Frames::default()),
+            None => {}
+        }
+    }
+
     fn refuse(&mut self, refusal: Refusal) {
         let answer = (self.settings.answer)(refusal);
         self.linger_after(answer);
@@ -313,7 +340,9 @@ impl AsyncRead for HeadGuard {
 
 impl AsyncWrite for HeadGuard {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
+        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, bytes))?;
+        self.follow(&bytes[..written]);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -331,6 +360,14 @@ impl AsyncWrite for HeadGuard {
             return self.poll_refused(cx).map(|_| Ok(()));
         }
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+impl Drop for HeadGuard {
+    /// Leaves the socket of a connection that is being cut off to [`crate::connection`], which ends it properly.
+    fn drop(&mut self) {
+        let is_between_frames = self.frames.as_ref().is_some_and(|frames| frames.at_boundary() && !frames.closed());
+        self.serving.leave(&self.inner, is_between_frames);
     }
 }
 

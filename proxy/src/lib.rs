@@ -8,12 +8,15 @@
 //! - [`gateway`] is pingora's phases, [`request`] what is known of one request; [`dispatch`] finds its page and
 //!   [`failure`] says what becomes of a failed attempt. They ask the pure deciders: [`path`], [`routes`] (path to page), [`asset_url`],
 //!   [`referer`] and [`asset_decision`] (whose asset), [`balance`] (which instance), [`retry`] (once more?);
+//!   While a page has two releases, [`shares`] says which one a visitor gets;
 //! - [`client_request`] and [`trace_context`] write what a page is told, [`page_response`] what a client is told;
 //! - [`answer`] and [`error_pages`] are the proxy's own answers; [`access_log`] and [`metrics`] tell afterwards.
 //!
 //! Beside it: [`admission`] lets releases in, whose assets the [`gate`] checks and puts into the [`vault`] ([`css_references`], [`content_type`]), out of which
-//! [`asset_answer`] answers; [`fleet`] is what is known of pages and instances, [`health`] and [`manifest`] keep it true, [`admin`]
-//! shows it.
+//! [`asset_answer`] answers; [`fleet`] is what is known of pages, and [`instance`] of one process and its states. [`keeper`] makes it what
+//! page files say ([`changes`] notices that they changed, [`last_good`] keeps the good ones), names ([`dns`]) and `proxy.toml`
+//! ([`settings`]); [`health`], [`manifest`] and [`ejection`] say who gets traffic, [`admin`] and [`reports`] show it. [`sockets`] are bound or
+//! inherited; [`serving`] ends connections whose instance has gone ([`websocket_frames`]).
 
 pub mod access_log;
 pub mod admin;
@@ -23,12 +26,15 @@ pub mod asset_answer;
 pub mod asset_decision;
 pub mod asset_url;
 pub mod balance;
+pub mod changes;
 pub mod chunked;
 pub mod client_request;
 pub mod connection;
 pub mod content_type;
 pub mod css_references;
 pub mod dispatch;
+pub mod dns;
+pub mod ejection;
 pub mod error_pages;
 pub mod failure;
 pub mod fleet;
@@ -37,16 +43,25 @@ pub mod gateway;
 pub mod head;
 pub mod head_guard;
 pub mod health;
+pub mod instance;
+pub mod keeper;
+pub mod last_good;
 pub mod manifest;
 pub mod metrics;
 pub mod page_response;
 pub mod path;
 pub mod referer;
+pub mod reports;
 pub mod request;
 pub mod retry;
 pub mod routes;
 pub mod server;
+pub mod serving;
+pub mod settings;
+pub mod shares;
+pub mod sockets;
 pub mod trace_context;
 pub mod transport;
 pub mod vault;
 pub mod vault_command;
+pub mod websocket_frames;

@@ -1,23 +1,30 @@
 //! The proxy: reads its configuration, binds, checks pages, serves, drains.
 
+use arc_swap::ArcSwap;
 use clap::{Parser, Subcommand};
-use pagefleet_config::{ProxyFile, VaultPlace, read_pages};
-use pagefleet_proxy::admin::{self, Admin, Refused};
+use pagefleet_config::{ProxyFile, Timeouts, VaultPlace};
+use pagefleet_proxy::admin::{self, Admin};
 use pagefleet_proxy::admission::Admission;
-use pagefleet_proxy::error_pages::ErrorPages;
 use pagefleet_proxy::fleet::Fleet;
 use pagefleet_proxy::gate::Gate;
 use pagefleet_proxy::gateway::Gateway;
 use pagefleet_proxy::health::Checker;
+use pagefleet_proxy::keeper::{Keeper, PageFiles, Parts};
 use pagefleet_proxy::metrics::Metrics;
-use pagefleet_proxy::server::{self, Server};
+use pagefleet_proxy::server::{Drain, Server};
+use pagefleet_proxy::settings::Settings;
+use pagefleet_proxy::sockets::Sockets;
 use pagefleet_proxy::vault::Vault;
 use pagefleet_proxy::vault_command::{self, VaultCommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+/// How long a proxy that others' connections can wait for takes to know its instances, at most.
+const WARM_UP: Duration = Duration::from_secs(5);
 
 /// Puts many pages on one origin.
 #[derive(Parser)]
@@ -57,62 +64,119 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(Command::Vault(command)) = &args.command {
         return vault_command::run(command, &config);
     }
-    let found = read_pages(&config.pages)?;
-    let error_pages = config.error_pages.as_deref().map(ErrorPages::read).transpose()?.unwrap_or_default();
-    for (page, error) in &found.refused {
-        tracing::error!(page, %error, "page file refused; the page is out");
+    let files = PageFiles::open(&config)?;
+    for (page, error) in files.refused() {
+        tracing::error!(page, %error, "page file refused");
     }
     if args.check {
-        return if found.refused.is_empty() { Ok(()) } else { Err("some page files were refused".into()) };
+        return if files.refused().is_empty() { Ok(()) } else { Err("some page files were refused".into()) };
     }
+    let settings = Settings::of(config)?;
 
-    let listeners = server::bind(&config.listen)?;
-    let admin_listener = server::bind(&[config.admin])?.remove(0);
-    let addresses = listeners.iter().map(|listener| listener.local_addr()).collect::<Result<Vec<_>, _>>()?;
-    let admin_address = admin_listener.local_addr()?;
+    let sockets = Sockets::inherit_or_bind(&settings.file.listen, settings.file.admin)?;
+    let (addresses, admin_address) = (sockets.addresses()?, sockets.admin.local_addr()?);
 
-    let refused = found.refused.iter().map(|(page, error)| Refused { page: page.clone(), error: error.to_string() });
-    let refused = Arc::new(refused.collect::<Vec<_>>());
-    let fleet = Arc::new(Fleet::new(found.pages, &config.fallback_page));
-    let gate = match &config.vault {
+    let fleet = Arc::<Fleet>::default();
+    let gate = match &settings.file.vault {
         VaultPlace::Off => None,
         VaultPlace::Folder(folder) => {
-            Some(Gate::new(Arc::new(Vault::open(folder, config.vault_limits)), config.vault_limits)?)
+            let limits = settings.file.vault_limits;
+            Some(Gate::new(Arc::new(Vault::open(folder, limits)), limits)?)
         }
     };
     let admission = Arc::new(Admission::new(Arc::clone(&fleet), gate));
-    let checker = Arc::new(Checker::new(Arc::clone(&fleet), Arc::clone(&admission), config.health)?);
-    let metrics = Metrics::new()?;
+    let (live, metrics, reports) = (Arc::new(ArcSwap::from_pointee(settings)), Metrics::new()?, Arc::default());
+    let checker = Checker::new(Arc::clone(&fleet), Arc::clone(&admission), Arc::clone(&live), metrics.clone())?;
     let gateway = Gateway {
-        config: Arc::new(config),
+        live: Arc::clone(&live),
         fleet: Arc::clone(&fleet),
-        checker: Arc::clone(&checker),
+        checker: Arc::new(checker),
         admission: Arc::clone(&admission),
-        error_pages: Arc::new(error_pages),
         metrics: metrics.clone(),
         draining: Arc::default(),
     };
+    let (vault, reports): (_, Arc<_>) = (admission.vault().cloned(), reports);
+    let admin = Admin { fleet, metrics, reports: Arc::clone(&reports), vault, address: admin_address };
 
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     control.block_on(async {
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        checker.start();
-        let vault = admission.vault().cloned();
+        let mut signals = Signals::catch()?;
+        let parts = Parts::of(&gateway, reports);
+        let own = addresses.iter().copied().chain([admin_address]).collect();
+        let mut keeper = Keeper::new(parts, files, args.config.clone(), own)?;
+        keeper.apply();
+        if sockets.are_inherited {
+            gateway.checker.warm_up(WARM_UP).await;
+        }
+        tokio::spawn(keeper.run());
         tokio::spawn(admission.tend());
-        let admin = admin::routes(Admin { fleet, metrics, refused, vault, address: admin_address });
-        tokio::spawn(axum::serve(tokio::net::TcpListener::from_std(admin_listener)?, admin).into_future());
-        let server = Server::start(gateway, listeners)?;
+        let admin = axum::serve(tokio::net::TcpListener::from_std(sockets.admin)?, admin::routes(admin));
+        let admin = tokio::spawn(admin.into_future());
+        let server = Server::start(gateway, sockets.visitors)?;
         let listening = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         tracing::info!(address = listening, admin = %admin_address, "listening");
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        tracing::info!("draining");
-        tokio::task::spawn_blocking(move || server.drain()).await?;
+        let end = signals.next().await;
+        tracing::info!(end = ?end, "draining");
+        if end == End::Succeeded {
+            // Whoever asks now is to reach the successor.
+            admin.abort();
+        }
+        let drain = end.drain(&live.load().file.timeouts);
+        tokio::task::spawn_blocking(move || server.drain(drain)).await?;
         tracing::info!("ended");
         Ok(())
     })
 }
 
+/// Why the proxy ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// SIGTERM or SIGINT: it is to be gone.
+    Asked,
+    /// SIGUSR2: a successor accepts on its sockets, so there is time.
+    Succeeded,
+}
+
+impl End {
+    /// An idle connection may bring one more request in the first quarter of the time there is.
+    fn drain(self, timeouts: &Timeouts) -> Drain {
+        let bound = match self {
+            Self::Asked => timeouts.drain,
+            Self::Succeeded => timeouts.grace,
+        };
+        Drain { bound, idle_window: bound / 4 }
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    succeeded: Signal,
+}
+
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt, succeeded: signal(SignalKind::user_defined2())? })
+    }
+
+    async fn next(&mut self) -> End {
+        tokio::select! {
+            _ = self.terminate.recv() => End::Asked,
+            _ = self.interrupt.recv() => End::Asked,
+            _ = self.succeeded.recv() => End::Succeeded,
+        }
+    }
+}
+
 fn init_logging() {
     let filter = EnvFilter::try_from_env("PAGEFLEET_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().flatten_event(true).with_target(false).with_env_filter(filter).init();
+    // Who reads our output may end before us; to say so on a closed stream would be a panic.
+    tracing_subscriber::fmt()
+        .log_internal_errors(false)
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_env_filter(filter)
+        .init();
 }

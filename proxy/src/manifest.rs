@@ -4,6 +4,7 @@ use crate::asset_url::{self, AssetUrl};
 use crate::content_type;
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The largest manifest that is read.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -13,7 +14,7 @@ const MAX_ASSETS: usize = 2_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// The build that the instance runs.
-    pub release: String,
+    pub release: Arc<str>,
     /// By fingerprinted path.
     assets: HashMap<String, ManifestAsset>,
     /// Stable name to fingerprinted path.
@@ -105,7 +106,7 @@ impl Manifest {
                 return Err(ManifestError::Twice(other.path));
             }
         }
-        Ok(Self { release, assets, names })
+        Ok(Self { release: release.into(), assets, names })
     }
 
     /// Whether the release has this fingerprinted path.
@@ -137,7 +138,7 @@ impl Manifest {
                 ManifestAsset { name: path.clone(), path, sha256: String::new(), size: 0, content_type: None },
             )
         };
-        Self { release: release.to_owned(), assets: paths.iter().map(asset).collect(), names: HashMap::new() }
+        Self { release: release.into(), assets: paths.iter().map(asset).collect(), names: HashMap::new() }
     }
 }
 
@@ -178,7 +179,7 @@ mod tests {
         let asset =
             format!(r#"{{"name":"a.css","path":"/assets/a-5d1f0c3a9b7e2468.css","sha256":"{SHA256}","size":3}}"#);
         let manifest = with_asset(&asset).unwrap();
-        assert_eq!(manifest.release, "1.0");
+        assert_eq!(&*manifest.release, "1.0");
         assert!(manifest.has("/assets/a-5d1f0c3a9b7e2468.css"));
         assert_eq!(manifest.fingerprinted("/assets/a.css"), Some("/assets/a-5d1f0c3a9b7e2468.css"));
         assert_eq!(manifest.fingerprinted("/assets/b.css"), None);

@@ -8,9 +8,9 @@ use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVe
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
-    /// Answers by page, release and status class (`2xx`).
+    /// Answers by page, release, kind (`page` or `asset`) and status class (`2xx`).
     pub requests: IntCounterVec,
-    /// Seconds from a request's head to the end of its answer, by page.
+    /// Seconds from a request's head to the end of its answer, by page, release and kind.
     pub duration: HistogramVec,
     /// Decisions by reason.
     pub decisions: IntCounterVec,
@@ -18,6 +18,12 @@ pub struct Metrics {
     pub refused_heads: IntCounterVec,
     /// Attempts repeated on another instance, by page.
     pub retries: IntCounterVec,
+    /// Attempts at an instance that gave no answer, by page and release.
+    pub failed_attempts: IntCounterVec,
+    /// Instances put out because visitors' attempts kept failing there, by page.
+    pub ejections: IntCounterVec,
+    /// Requests cut off because their instance, or the proxy, had to go, by page.
+    pub cuts: IntCounterVec,
     /// Answers that the proxy made itself, by `x-proxy-error`.
     pub proxy_errors: IntCounterVec,
     in_flight: IntGaugeVec,
@@ -42,16 +48,24 @@ impl Metrics {
             registry.register(Box::new(gauge.clone()))?;
             prometheus::Result::Ok(gauge)
         };
-        let buckets = vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+        // From 1 ms to 8.2 s: fine enough to compare the 99th percentiles of two releases.
+        let buckets = prometheus::exponential_buckets(0.001, std::f64::consts::SQRT_2, 27)?;
         let opts =
             HistogramOpts::new("pagefleet_request_duration_seconds", "Time to answer a request").buckets(buckets);
-        let duration = HistogramVec::new(opts, &["page"])?;
+        let duration = HistogramVec::new(opts, &["page", "release", "kind"])?;
         registry.register(Box::new(duration.clone()))?;
         Ok(Self {
-            requests: counter("pagefleet_requests_total", "Requests answered", &["page", "release", "class"])?,
+            requests: counter("pagefleet_requests_total", "Requests answered", &["page", "release", "kind", "class"])?,
             decisions: counter("pagefleet_decisions_total", "Routing decisions", &["reason"])?,
             refused_heads: counter("pagefleet_refused_heads_total", "Request heads refused", &["reason"])?,
             retries: counter("pagefleet_retries_total", "Attempts repeated", &["page"])?,
+            failed_attempts: counter(
+                "pagefleet_failed_attempts_total",
+                "Attempts at an instance that gave no answer",
+                &["page", "release"],
+            )?,
+            ejections: counter("pagefleet_ejections_total", "Instances put out by failed attempts", &["page"])?,
+            cuts: counter("pagefleet_cut_requests_total", "Requests cut off when their grace had passed", &["page"])?,
             proxy_errors: counter("pagefleet_proxy_errors_total", "Answers made by the proxy", &["error"])?,
             in_flight: gauge(
                 "pagefleet_instance_in_flight",
@@ -74,11 +88,14 @@ impl Metrics {
     /// # Errors
     /// When a metric can't be encoded.
     pub fn render(&self, fleet: &Fleet, vault: Option<VaultStatus>) -> prometheus::Result<Vec<u8>> {
+        // Only the instances of now: each has a line for as long as it is there.
+        self.in_flight.reset();
+        self.healthy.reset();
         for instance in fleet.instances() {
-            let address = instance.address.to_string();
-            let labels = [fleet.page(instance.page).file.page.as_str(), address.as_str()];
-            self.in_flight.with_label_values(&labels).set(i64::try_from(instance.in_flight()).unwrap_or(i64::MAX));
-            self.healthy.with_label_values(&labels).set(i64::from(instance.state() == crate::fleet::State::Healthy));
+            let (address, page) = (instance.address.to_string(), fleet.page(instance.page));
+            let labels = [&*page.name, address.as_str()];
+            self.in_flight.with_label_values(&labels).add(i64::try_from(instance.in_flight()).unwrap_or(i64::MAX));
+            self.healthy.with_label_values(&labels).add(i64::from(instance.is_healthy()));
         }
         if let Some(vault) = vault {
             for (what, value) in [

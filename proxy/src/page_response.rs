@@ -3,6 +3,7 @@
 
 use crate::asset_url::AssetUrl;
 use crate::content_type;
+use crate::shares;
 use http::{HeaderName, StatusCode, Version, header};
 use pingora_core::{Error, ErrorType};
 use pingora_http::ResponseHeader;
@@ -56,15 +57,47 @@ pub fn clean(response: &mut ResponseHeader, instance: SocketAddr, host: &str) ->
         rewrite_urls(response, &name, instance)?;
     }
     let cookies: Vec<_> = response.headers.get_all(header::SET_COOKIE).iter().cloned().collect();
-    if cookies.iter().any(|cookie| cookie.as_bytes().to_ascii_lowercase().windows(6).any(|part| part == b"domain")) {
+    let names_domain = |cookie: &[u8]| cookie.to_ascii_lowercase().windows(6).any(|part| part == b"domain");
+    let is_ours = |cookie: &[u8]| {
+        let name = cookie.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+        name.eq_ignore_ascii_case(shares::COOKIE_NAME.as_bytes())
+    };
+    if cookies.iter().any(|cookie| names_domain(cookie.as_bytes()) || is_ours(cookie.as_bytes())) {
         response.remove_header(&header::SET_COOKIE);
-        for cookie in cookies {
+        for cookie in cookies.into_iter().filter(|cookie| !is_ours(cookie.as_bytes())) {
             match cookie.to_str() {
                 Ok(text) => response.append_header(header::SET_COOKIE, cookie_for(text, host))?,
                 Err(_) => response.append_header(header::SET_COOKIE, cookie)?,
             };
         }
     }
+    Ok(())
+}
+
+/// Whether a response is a stream of server-sent events.
+pub fn is_event_stream(response: &ResponseHeader) -> bool {
+    let kind = response.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| content_type::is_same("text/event-stream", kind))
+}
+
+/// Keeps a response out of shared caches (RFC 9111 section 5.2.2.7), whatever it says; how long the visitor's own keeps
+/// it stays the page's to say.
+///
+/// # Errors
+/// When the header can't be inserted, which its own parts never cause.
+pub fn make_private(response: &mut ResponseHeader) -> pingora_core::Result<()> {
+    let lines = response.headers.get_all(header::CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    let said: Vec<_> = lines.flat_map(|line| line.split(',')).map(|part| part.trim().to_ascii_lowercase()).collect();
+    if said.iter().any(|directive| directive == "no-store") {
+        return Ok(());
+    }
+    let shared = |directive: &&String| {
+        ["public", "private", "s-maxage", "stale-while-revalidate", "proxy-revalidate", ""]
+            .contains(&directive.split(['=', ' ']).next().unwrap_or_default())
+    };
+    let kept = said.iter().filter(|directive| !shared(directive)).map(String::as_str);
+    let private: Vec<_> = std::iter::once("private").chain(kept).collect();
+    response.insert_header(header::CACHE_CONTROL, private.join(", "))?;
     Ok(())
 }
 
@@ -257,6 +290,28 @@ mod tests {
                 .count(),
             2
         );
+    }
+
+    #[test]
+    fn no_page_sets_the_visitors_bucket() {
+        let response = cleaned(&[("set-cookie", "pagefleet-bucket=1; Path=/"), ("set-cookie", "a=b")]);
+        let cookies: Vec<_> = response.headers.get_all("set-cookie").iter().collect();
+        assert_eq!(cookies, ["a=b"]);
+    }
+
+    #[test]
+    fn a_private_response_keeps_what_its_page_said_to_the_visitors_own_cache() {
+        for (said, private) in [
+            ("", "private"),
+            ("public, max-age=60, s-maxage=600", "private, max-age=60"),
+            ("no-cache", "private, no-cache"),
+            ("no-store", "no-store"),
+            ("Private, Max-Age=5", "private, max-age=5"),
+        ] {
+            let mut response = cleaned(&[("cache-control", said)]);
+            make_private(&mut response).unwrap();
+            assert_eq!(response.headers["cache-control"], private);
+        }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use crate::asset_decision::Reason;
 use crate::asset_url::AssetUrl;
-use crate::fleet::{InFlight, Instance, PageId};
+use crate::fleet::PageId;
+use crate::instance::{InFlight, Instance};
+use crate::shares::Bucket;
 use crate::trace_context::TraceContext;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,7 +29,15 @@ pub struct Request {
     /// The instance that is answering, counted while it does.
     pub in_flight: Option<InFlight>,
     /// The release that answers, when the vault does.
-    pub release: Option<String>,
+    pub release: Option<Arc<str>>,
+    /// The visitor's bucket, while some page has shares.
+    pub bucket: Option<Bucket>,
+    /// Whether the visitor came by HTTPS, as a trusted proxy in front says.
+    pub is_https: bool,
+    /// Whether the visitor had none before.
+    pub is_new_visitor: bool,
+    /// The release that the visitor gets of the page that answers, while it has shares.
+    pub wanted: Option<Arc<str>>,
     /// Its path in normal form.
     pub path: String,
     /// The address of the connection's other end.
@@ -51,6 +61,10 @@ impl Request {
             proxy_error: None,
             in_flight: None,
             release: None,
+            bucket: None,
+            is_https: false,
+            is_new_visitor: false,
+            wanted: None,
             path: String::new(),
             peer: None,
             trusted: false,
@@ -59,7 +73,7 @@ impl Request {
     }
 
     /// The release that answers, when known.
-    pub fn release(&self) -> Option<String> {
+    pub fn release(&self) -> Option<Arc<str>> {
         self.release.clone().or_else(|| self.in_flight.as_ref()?.instance().release())
     }
 }

@@ -1,25 +1,35 @@
 //! Which page a path belongs to: one `matchit` table over the routes of all pages, built once for each snapshot.
 
-use crate::fleet::PageId;
-use pagefleet_config::{PageFile, RESERVED_PREFIXES};
+use crate::fleet::{Page, PageId};
+use pagefleet_config::RESERVED_PREFIXES;
+use std::sync::Arc;
+
+/// A route that takes what no page has.
+const CATCH_ALL: &str = "/{*";
 
 /// Path pattern to page.
-#[derive(Debug, Default)]
-pub struct Routes(matchit::Router<PageId>);
+#[derive(Debug, Clone, Default)]
+pub struct Routes {
+    table: matchit::Router<PageId>,
+    /// The page that takes every path that no page has. Apart, so that it takes no page's path with a slash more.
+    rest: Option<PageId>,
+}
 
 impl Routes {
     /// Builds the table; a page's id is its place in `pages`. Page files arrive free of conflicts
-    /// ([`pagefleet_config::read_pages`] refuses them), so one that matchit still refuses keeps its first owner.
-    pub fn new(pages: &[PageFile]) -> Self {
-        let mut table = matchit::Router::new();
+    /// ([`pagefleet_config::PageSet`] refuses them), so one that matchit still refuses keeps its first owner.
+    pub fn new(pages: &[Arc<Page>]) -> Self {
+        let mut routes = Self::default();
         for (index, page) in pages.iter().enumerate() {
-            for route in &page.routes {
-                if let Err(error) = table.insert(route.as_str(), PageId(index)) {
-                    tracing::error!(page = %page.page, route = route.as_str(), %error, "route refused");
+            for route in page.file.iter().flat_map(|file| &file.routes) {
+                if route.as_str().starts_with(CATCH_ALL) {
+                    routes.rest.get_or_insert(PageId(index));
+                } else if let Err(error) = routes.table.insert(route.as_str(), PageId(index)) {
+                    tracing::error!(page = %page.name, route = route.as_str(), %error, "route refused");
                 }
             }
         }
-        Self(table)
+        routes
     }
 
     /// The page of a normalised path ([`crate::path::normalise`]). A trailing slash makes no other page: whether
@@ -29,24 +39,27 @@ impl Routes {
         if RESERVED_PREFIXES.iter().any(|prefix| path.starts_with(prefix) || path == &prefix[..prefix.len() - 1]) {
             return None;
         }
-        let found = self.0.at(path).or_else(|error| path.strip_suffix('/').map_or(Err(error), |bare| self.0.at(bare)));
-        found.ok().map(|found| *found.value)
+        let page = |path: &str| self.table.at(path).ok().map(|found| *found.value);
+        page(path).or_else(|| page(path.strip_suffix('/')?)).or_else(|| self.rest.filter(|_| path != "/"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pagefleet_config::Route;
+    use pagefleet_config::{PageFile, Route, Shares};
 
-    fn page(name: &str, routes: &[&str]) -> PageFile {
-        PageFile {
+    fn page(name: &str, routes: &[&str]) -> Arc<Page> {
+        let file = PageFile {
             page: name.to_owned(),
             routes: routes.iter().map(|route| Route::parse(route).unwrap()).collect(),
             instances: Vec::new(),
+            shares: Shares::default(),
             manifest: true,
             health: "/health/ready".to_owned(),
-        }
+        };
+        let (name, file) = (name.into(), Some(Arc::new(file)));
+        Arc::new(Page { name, file, instances: Vec::new(), retries: Arc::default() })
     }
 
     #[test]
@@ -57,7 +70,7 @@ mod tests {
             page("checkout", &["/checkout", "/checkout/{*rest}"]),
         ];
         let routes = Routes::new(&pages);
-        let name = |path: &str| routes.page_of(path).map(|page| pages[page.0].page.as_str());
+        let name = |path: &str| routes.page_of(path).map(|page| &*pages[page.0].name);
         for (path, expected) in [
             ("/", Some("frontpage")),
             ("/products/tarn-two", Some("frontpage")),
@@ -84,6 +97,8 @@ mod tests {
     fn a_catch_all_takes_what_no_page_has_but_never_a_reserved_path() {
         let routes = Routes::new(&[page("old", &["/", "/{*rest}"]), page("checkout", &["/checkout"])]);
         assert_eq!(routes.page_of("/checkout"), Some(PageId(1)));
+        assert_eq!(routes.page_of("/checkout/"), Some(PageId(1)));
+        assert_eq!(routes.page_of("/"), Some(PageId(0)));
         assert_eq!(routes.page_of("/about/us"), Some(PageId(0)));
         for path in ["/health/live", "/.well-known/page.json", "/.pagefleet/x", "/assets/a.css", "/health"] {
             assert_eq!(routes.page_of(path), None, "{path}");

@@ -5,43 +5,40 @@ use crate::answer;
 use crate::connection::Serve;
 use crate::gateway::Gateway;
 use crate::head::HeadLimits;
-use crate::head_guard::GuardSettings;
+use crate::head_guard::{GuardSettings, RefusalAnswer};
 use crate::transport::Transport;
 use pingora_core::apps::HttpServerApp;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::net::TcpListener;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// How long an idle kept connection may still bring a request after shutdown began; it is answered with
-/// `Connection: close`.
-const IDLE_WINDOW: Duration = Duration::from_secs(1);
+/// How long connections that are cut off may take to end.
+const CUT_BOUND: Duration = Duration::from_secs(3);
 
 /// The serving threads.
 pub struct Server {
     gateway: Gateway,
     threads: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
+    drain: Arc<OnceLock<Drain>>,
 }
 
-/// Binds all addresses, so that a taken one is known before anything starts.
-///
-/// # Errors
-/// Names the address.
-pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, String> {
-    let bind = |address: &SocketAddr| {
-        let listener = TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
-        listener.set_nonblocking(true).map_err(|error| format!("cannot listen on {address}: {error}"))?;
-        Ok(listener)
-    };
-    addresses.iter().map(bind).collect()
+/// How the serving threads end.
+#[derive(Debug, Clone, Copy)]
+pub struct Drain {
+    /// How long what is in flight may take; then it is cut off.
+    pub bound: Duration,
+    /// How long an idle kept connection may still bring a request, which is answered with `Connection: close`; then it is
+    /// closed.
+    pub idle_window: Duration,
 }
 
 impl Server {
@@ -50,28 +47,32 @@ impl Server {
     /// # Errors
     /// When a thread, a runtime or a copy of a listener can't be had.
     pub fn start(gateway: Gateway, listeners: Vec<TcpListener>) -> std::io::Result<Self> {
+        let settings = gateway.live.load_full();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = gateway.config.threads.unwrap_or(cores);
-        let places = Arc::new(Semaphore::new(gateway.config.limits.connections));
+        let places = Arc::new(Semaphore::new(settings.file.limits.connections));
         let (stop, stopping) = watch::channel(false);
-        let mut handles = Vec::new();
-        for index in 0..threads {
+        let drain = Arc::<OnceLock<Drain>>::default();
+        let mut threads = Vec::new();
+        for index in 0..settings.file.threads.unwrap_or(cores) {
             let worker = Worker {
                 gateway: gateway.clone(),
                 listeners: listeners.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?,
                 places: Arc::clone(&places),
                 stopping: stopping.clone(),
+                drain: Arc::clone(&drain),
             };
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let name = format!("serve-{index}");
-            handles.push(std::thread::Builder::new().name(name).spawn(move || runtime.block_on(worker.run()))?);
+            threads.push(std::thread::Builder::new().name(name).spawn(move || runtime.block_on(worker.run()))?);
         }
-        Ok(Self { gateway, threads: handles, stop })
+        Ok(Self { gateway, threads, stop, drain })
     }
 
-    /// Ends the listening, lets what is in flight finish within the `drain` timeout, and waits for the threads.
-    pub fn drain(self) {
+    /// Ends the listening, lets what is in flight finish within the bound, and waits for the threads.
+    pub fn drain(self, drain: Drain) {
         self.gateway.draining.store(true, Ordering::Relaxed);
+        // It is told once: draining takes the server.
+        let _ = self.drain.set(drain);
         // Without a worker left there is nobody to tell.
         let _ = self.stop.send(true);
         for thread in self.threads {
@@ -87,20 +88,19 @@ struct Worker {
     listeners: Vec<TcpListener>,
     places: Arc<Semaphore>,
     stopping: ShutdownWatch,
+    drain: Arc<OnceLock<Drain>>,
 }
 
 impl Worker {
     async fn run(mut self) {
-        let config = Arc::clone(&self.gateway.config);
-        let proxy = self.proxy();
-        let guard = self.guard();
+        let (cut_all, to_be_cut) = watch::channel(false);
+        let serving = Serving { gateway: self.gateway.clone(), proxy: self.proxy(), answer: self.answer(), to_be_cut };
         let mut accepting = JoinSet::new();
         for listener in std::mem::take(&mut self.listeners) {
             match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => {
                     let places = Arc::clone(&self.places);
-                    let serve = Serve { proxy: Arc::clone(&proxy), guard: guard.clone(), timeouts: config.timeouts };
-                    accepting.spawn(accept(listener, places, serve, self.stopping.clone()));
+                    accepting.spawn(accept(listener, places, serving.clone(), self.stopping.clone()));
                 }
                 Err(error) => tracing::error!(%error, "a listener can't be polled"),
             }
@@ -116,23 +116,31 @@ impl Worker {
                 Err(error) => tracing::error!(%error, "an accept loop panicked"),
             }
         }
+        let now = Drain { bound: Duration::ZERO, idle_window: Duration::ZERO };
+        let drain = self.drain.get().copied().unwrap_or(now);
+        let ended = async { while open.join_next().await.is_some() {} };
+        tokio::pin!(ended);
         let finish = async {
-            let all = async { while open.join_next().await.is_some() {} };
-            tokio::pin!(all);
-            if tokio::time::timeout(IDLE_WINDOW, &mut all).await.is_err() {
-                proxy.http_cleanup().await;
-                all.await;
+            if tokio::time::timeout(drain.idle_window, &mut ended).await.is_err() {
+                serving.proxy.http_cleanup().await;
+                (&mut ended).await;
             }
         };
-        if tokio::time::timeout(config.timeouts.drain, finish).await.is_err() {
-            tracing::warn!(places_free = self.places.available_permits(), "drain timed out; open connections are cut");
+        if tokio::time::timeout(drain.bound, finish).await.is_err() {
+            tracing::warn!(
+                places_free = self.places.available_permits(),
+                "drain timed out; open connections are cut off"
+            );
+            cut_all.send_replace(true);
+            // Who has not ended by then goes with the runtime.
+            let _ = tokio::time::timeout(CUT_BOUND, ended).await;
         }
     }
 
     fn proxy(&self) -> Arc<HttpProxy<Gateway>> {
         let conf = ServerConf {
             threads: 1,
-            upstream_keepalive_pool_size: self.gateway.config.limits.upstream_idle,
+            upstream_keepalive_pool_size: self.gateway.live.load().file.limits.upstream_idle,
             max_retries: crate::retry::MAX_ATTEMPTS,
             ..ServerConf::default()
         };
@@ -141,10 +149,30 @@ impl Worker {
         Arc::new(proxy)
     }
 
-    fn guard(&self) -> GuardSettings {
-        let (limits, timeouts) = (self.gateway.config.limits, self.gateway.config.timeouts);
-        let (metrics, pages) = (self.gateway.metrics.clone(), Arc::clone(&self.gateway.error_pages));
-        GuardSettings {
+    fn answer(&self) -> Arc<RefusalAnswer> {
+        let gateway = self.gateway.clone();
+        Arc::new(move |refusal| {
+            gateway.metrics.refused_heads.with_label_values(&[refusal.reason]).inc();
+            answer::refusal(&gateway.live.load().error_pages, refusal)
+        })
+    }
+}
+
+/// What a worker serves its connections with; cheap to clone.
+#[derive(Clone)]
+struct Serving {
+    gateway: Gateway,
+    proxy: Arc<HttpProxy<Gateway>>,
+    answer: Arc<RefusalAnswer>,
+    to_be_cut: watch::Receiver<bool>,
+}
+
+impl Serving {
+    /// For one connection, by the settings of now.
+    fn serve(&self) -> Serve {
+        let settings = self.gateway.live.load();
+        let (limits, timeouts) = (settings.file.limits, settings.file.timeouts);
+        let guard = GuardSettings {
             timeout: timeouts.head,
             idle: timeouts.idle,
             limits: HeadLimits {
@@ -152,11 +180,10 @@ impl Worker {
                 target_bytes: limits.target_bytes,
                 fields: limits.header_fields,
             },
-            answer: Arc::new(move |refusal| {
-                metrics.refused_heads.with_label_values(&[refusal.reason]).inc();
-                answer::refusal(&pages, refusal)
-            }),
-        }
+            answer: Arc::clone(&self.answer),
+        };
+        let (cuts, cut_all) = (self.gateway.fleet.cuts(), self.to_be_cut.clone());
+        Serve { proxy: Arc::clone(&self.proxy), guard, timeouts, cuts, cut_all }
     }
 }
 
@@ -164,7 +191,7 @@ impl Worker {
 async fn accept(
     listener: tokio::net::TcpListener,
     places: Arc<Semaphore>,
-    serve: Serve,
+    serving: Serving,
     mut stopping: ShutdownWatch,
 ) -> JoinSet<()> {
     let mut connections = JoinSet::new();
@@ -182,7 +209,7 @@ async fn accept(
                 (Ok((tcp, peer)), Ok(permit)) => {
                     let _ = tcp.set_nodelay(true);
                     let transport = Transport::new(tcp, peer, permit);
-                    connections.spawn(serve.clone().connection(transport, shutdown.clone()));
+                    connections.spawn(serving.serve().connection(transport, shutdown.clone()));
                 }
                 (Err(error), _) => {
                     // Out of file descriptors, most likely: wait for some to come back instead of spinning.

@@ -8,7 +8,7 @@ use pingora_core::protocols::{
 };
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -40,6 +40,14 @@ impl Transport {
             accepted_at: SystemTime::now(),
             _permit: permit,
         }
+    }
+
+    /// The socket once more, for after this transport is gone; what was not written yet is not in it.
+    ///
+    /// # Errors
+    /// When the process has no file descriptor left.
+    pub fn socket(&self) -> io::Result<OwnedFd> {
+        self.io.get_ref().as_fd().try_clone_to_owned()
     }
 }
 

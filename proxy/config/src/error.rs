@@ -50,25 +50,35 @@ pub enum ConfigError {
         /// One fact.
         reason: String,
     },
+    /// A page file is not in force, for a caller who wants all of them to be.
+    #[error("{0}")]
+    Refused(String),
 }
 
-/// Reads and deserialises one TOML file; an error names the line.
-pub(crate) fn parse_file<T: serde::de::DeserializeOwned>(file: &Path) -> Result<(T, String), ConfigError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| ConfigError::Unreadable { at: Location { file: file.to_owned(), line: None }, source })?;
-    let value = toml::from_str(&text).map_err(|error| ConfigError::Malformed {
-        at: Location { file: file.to_owned(), line: error.span().map(|span| line_of(&text, span.start)) },
+/// The file or folder can't be read.
+pub(crate) fn unreadable(file: &Path) -> impl Fn(std::io::Error) -> ConfigError {
+    move |source| ConfigError::Unreadable { at: Location { file: file.to_owned(), line: None }, source }
+}
+
+/// Deserialises the text of one TOML file; an error names the line.
+pub(crate) fn parse_toml<T: serde::de::DeserializeOwned>(file: &Path, text: &str) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| ConfigError::Malformed {
+        at: Location { file: file.to_owned(), line: error.span().map(|span| line_of(text, span.start)) },
         reason: error.message().lines().collect::<Vec<_>>().join(" "),
-    })?;
-    Ok((value, text))
+    })
 }
 
-/// An error about `key`, with the line where the key first stands in `text`.
+/// An error about `key`, with the line where the key first stands in its table of `text`.
 pub(crate) fn invalid(file: &Path, text: &str, key: &str, reason: impl Into<String>) -> ConfigError {
-    let last = key.rsplit('.').next().unwrap_or(key);
-    let line = text
-        .lines()
-        .position(|line| line.trim_start().strip_prefix(last).is_some_and(|rest| rest.trim_start().starts_with('=')));
+    let (table, last) = key.rsplit_once('.').unwrap_or(("", key));
+    let mut current = "";
+    let line = text.lines().position(|line| {
+        let line = line.trim_start();
+        if let Some(header) = line.strip_prefix('[') {
+            current = header.split(']').next().unwrap_or_default().trim();
+        }
+        current == table && line.strip_prefix(last).is_some_and(|rest| rest.trim_start().starts_with('='))
+    });
     ConfigError::Invalid {
         at: Location { file: file.to_owned(), line: line.map(|index| index + 1) },
         key: key.to_owned(),
@@ -76,6 +86,7 @@ pub(crate) fn invalid(file: &Path, text: &str, key: &str, reason: impl Into<Stri
     }
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
+/// The line, from 1, of a byte of `text`.
+pub(crate) fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }

@@ -1,15 +1,17 @@
 //! `proxy.toml`: what the operator decides. Each key has a default except `listen`, `pages`, `fallback_page` and
 //! `public_hosts`.
 
-use crate::error::{ConfigError, invalid, parse_file};
+use crate::bounds::{Bounds, every_network};
+use crate::error::{ConfigError, invalid, parse_toml, unreadable};
+use crate::proxy_settings::{Dns, Ejection, Health, Limits, Timeouts, VaultLimits};
+use crate::route::Route;
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The operator's file, validated. Relative paths are resolved against the folder that the file is in.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProxyFile {
     /// Addresses that visitors reach; port 0 lets the system choose.
@@ -19,6 +21,16 @@ pub struct ProxyFile {
     pub admin: SocketAddr,
     /// The folder of page files.
     pub pages: PathBuf,
+    /// Where the last good page files are kept, for the next start. Default `state`.
+    #[serde(default = "default_state")]
+    pub state: PathBuf,
+    /// Networks that instances may be in, after DNS. Default `0.0.0.0/0` and `::/0`.
+    #[serde(default = "every_network")]
+    pub allowed_networks: Vec<IpNet>,
+    /// Routes, as a page file writes them, that may lie inside another page's, such as `/checkout/help` inside
+    /// `/checkout/{*rest}`. Default none.
+    #[serde(default)]
+    pub nested_routes: Vec<String>,
     /// A folder with `<status>.html` files; without it error pages are one line of text.
     pub error_pages: Option<PathBuf>,
     /// The page that answers a stable asset URL when no Referer names one.
@@ -49,80 +61,12 @@ pub struct ProxyFile {
     /// Active health checks.
     #[serde(default)]
     pub health: Health,
-}
-
-/// How long anything may take; each key is a duration such as `10s` or `500ms`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Timeouts {
-    /// From a request's first byte to the end of its head. Default 10 s.
-    #[serde(with = "humantime_serde")]
-    pub head: Duration,
-    /// How long an idle client connection is kept. Default 60 s.
-    #[serde(with = "humantime_serde")]
-    pub idle: Duration,
-    /// Between two reads of a request body. Default 30 s.
-    #[serde(with = "humantime_serde")]
-    pub body: Duration,
-    /// For a write to the client that makes no progress. Default 30 s.
-    #[serde(with = "humantime_serde")]
-    pub write: Duration,
-    /// To connect to an instance. Default 1 s.
-    #[serde(with = "humantime_serde")]
-    pub connect: Duration,
-    /// Between two reads of an instance's response, the wait for its first byte included: a stream of events needs a
-    /// heartbeat more often than this. Default 60 s.
-    #[serde(with = "humantime_serde")]
-    pub upstream: Duration,
-    /// How long a WebSocket may be silent on either side. Default 1 h.
-    #[serde(with = "humantime_serde")]
-    pub websocket: Duration,
-    /// How long a shutdown waits for requests in flight. Default 30 s.
-    #[serde(with = "humantime_serde")]
-    pub drain: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            head: Duration::from_secs(10),
-            idle: Duration::from_secs(60),
-            body: Duration::from_secs(30),
-            write: Duration::from_secs(30),
-            connect: Duration::from_secs(1),
-            upstream: Duration::from_secs(60),
-            websocket: Duration::from_secs(3600),
-            drain: Duration::from_secs(30),
-        }
-    }
-}
-
-/// How much of anything there may be.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Bytes of a request head. Default 49,152: a 20 KB cookie and a 10 KB Referer fit.
-    pub head_bytes: usize,
-    /// Bytes of a request target. Default 8,192 (RFC 9110 section 4.1 asks for 8,000 at least).
-    pub target_bytes: usize,
-    /// Header fields of a request. Default 128.
-    pub header_fields: usize,
-    /// Client connections open at once; more wait in the listen queue. Default 20,000.
-    pub connections: usize,
-    /// Idle connections kept to instances, for each thread. Default 256.
-    pub upstream_idle: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            head_bytes: 48 << 10,
-            target_bytes: 8 << 10,
-            header_fields: 128,
-            connections: 20_000,
-            upstream_idle: 256,
-        }
-    }
+    /// Passive ejection of instances.
+    #[serde(default)]
+    pub ejection: Ejection,
+    /// How `dns:` instances are looked up.
+    #[serde(default)]
+    pub dns: Dns,
 }
 
 /// Where the assets of admitted releases are kept.
@@ -145,48 +89,8 @@ fn default_vault() -> VaultPlace {
     VaultPlace::Folder("vault".into())
 }
 
-/// How much the vault holds, and how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct VaultLimits {
-    /// Bytes of one asset. Default 16 MiB.
-    pub asset_bytes: u64,
-    /// Bytes of all assets of one release. Default 256 MiB.
-    pub page_bytes: u64,
-    /// Bytes of all assets, as pages sent them, on disk. Default 2 GiB.
-    pub total_bytes: u64,
-    /// Bytes of assets in memory, in all encodings. Default 256 MiB.
-    pub memory_bytes: u64,
-    /// How long an asset is kept after the last live release that had it. Default 7 days.
-    #[serde(with = "humantime_serde")]
-    pub keep: Duration,
-}
-
-impl Default for VaultLimits {
-    fn default() -> Self {
-        let (asset_bytes, page_bytes, memory_bytes) = (16 << 20, 256 << 20, 256 << 20);
-        Self { asset_bytes, page_bytes, total_bytes: 2 << 30, memory_bytes, keep: Duration::from_secs(7 * 24 * 3600) }
-    }
-}
-
-/// Active health checks of instances.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Health {
-    /// Between two checks of a healthy instance, its manifest included; others are checked ten times as often. Default 2 s.
-    #[serde(with = "humantime_serde")]
-    pub interval: Duration,
-    /// How long a check may take. Default 2 s.
-    #[serde(with = "humantime_serde")]
-    pub timeout: Duration,
-    /// Failed checks in a row that make an instance unhealthy. Default 2.
-    pub failures: u32,
-}
-
-impl Default for Health {
-    fn default() -> Self {
-        Self { interval: Duration::from_secs(2), timeout: Duration::from_secs(2), failures: 2 }
-    }
+fn default_state() -> PathBuf {
+    "state".into()
 }
 
 fn default_admin() -> SocketAddr {
@@ -199,52 +103,97 @@ impl ProxyFile {
     /// # Errors
     /// Names the file, the line and the key.
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
-        let (mut written, text) = parse_file::<Self>(file)?;
-        let wrong = |key: &str, reason: &str| Err(invalid(file, &text, key, reason));
-        if written.listen.is_empty() {
-            return wrong("listen", "at least one address is needed");
-        }
-        if written.public_hosts.is_empty() {
-            return wrong("public_hosts", "at least one host is needed, or every Referer is foreign");
-        }
-        if let Some(host) = written.public_hosts.iter().find(|host| host.contains([':', '/']) && !host.starts_with('['))
-        {
-            return wrong("public_hosts", &format!("`{host}`: a host name only, without scheme, port or path"));
-        }
-        if written.threads == Some(0) {
-            return wrong("threads", "at least 1");
-        }
-        if written.health.interval.is_zero() || written.health.failures == 0 {
-            return wrong("health.interval", "interval and failures must be above 0");
-        }
-        if written.limits.head_bytes < 1024 || written.limits.target_bytes < 256 || written.limits.connections == 0 {
-            return wrong("limits.head_bytes", "head_bytes from 1024, target_bytes from 256, connections from 1");
-        }
-        if written.limits.header_fields > 255 {
-            return wrong("limits.header_fields", "at most 255");
-        }
+        let text = std::fs::read_to_string(file).map_err(unreadable(file))?;
+        let mut written = parse_toml::<Self>(file, &text)?;
+        let wrong = |(key, reason): (&str, String)| invalid(file, &text, key, reason);
+        written.check_values().and_then(|()| written.check_numbers()).map_err(wrong)?;
         for host in &mut written.public_hosts {
             host.make_ascii_lowercase();
         }
         let base = file.parent().unwrap_or(Path::new(""));
         written.pages = base.join(&written.pages);
+        written.state = base.join(&written.state);
         written.error_pages = written.error_pages.map(|folder| base.join(folder));
         if let VaultPlace::Folder(folder) = &mut written.vault {
             *folder = base.join(&*folder);
         }
-        if !written.pages.is_dir() {
-            return wrong("pages", &format!("`{}` is no folder", written.pages.display()));
-        }
-        if let Some(folder) = written.error_pages.as_ref().filter(|folder| !folder.is_dir()) {
-            return wrong("error_pages", &format!("`{}` is no folder", folder.display()));
-        }
+        written.check_folders().map_err(wrong)?;
         Ok(written)
+    }
+
+    /// What a page file may do.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { allowed_networks: self.allowed_networks.clone(), nested_routes: self.nested_routes.clone() }
+    }
+
+    fn check_values(&self) -> Result<(), (&'static str, String)> {
+        if self.listen.is_empty() {
+            return Err(("listen", "at least one address is needed".to_owned()));
+        }
+        if self.public_hosts.is_empty() {
+            return Err(("public_hosts", "at least one host is needed, or every Referer is foreign".to_owned()));
+        }
+        let no_host = |host: &&String| host.contains([':', '/']) && !host.starts_with('[');
+        if let Some(host) = self.public_hosts.iter().find(no_host) {
+            return Err(("public_hosts", format!("`{host}`: a host name only, without scheme, port or path")));
+        }
+        if self.allowed_networks.is_empty() {
+            return Err((
+                "allowed_networks",
+                "at least one network is needed, or no instance may be anywhere".to_owned(),
+            ));
+        }
+        for pattern in &self.nested_routes {
+            Route::parse(pattern).map_err(|error| ("nested_routes", error.to_string()))?;
+        }
+        if let Some(server) = self.dns.servers.iter().find(|server| server.port() == 0 || server.ip().is_unspecified())
+        {
+            return Err(("dns.servers", format!("`{server}` is no address of a server")));
+        }
+        Ok(())
+    }
+
+    fn check_numbers(&self) -> Result<(), (&'static str, String)> {
+        let (limits, health, ejection, dns) = (&self.limits, &self.health, &self.ejection, &self.dns);
+        let rules = [
+            (self.threads != Some(0), "threads", "at least 1"),
+            (limits.head_bytes >= 1024, "limits.head_bytes", "at least 1024"),
+            (limits.target_bytes >= 256, "limits.target_bytes", "at least 256"),
+            (limits.header_fields <= 255, "limits.header_fields", "at most 255"),
+            (limits.connections > 0, "limits.connections", "at least 1"),
+            (!health.interval.is_zero(), "health.interval", "must be above 0"),
+            (!health.timeout.is_zero(), "health.timeout", "must be above 0"),
+            (health.failures > 0, "health.failures", "at least 1"),
+            (health.passes > 0, "health.passes", "at least 1"),
+            (!ejection.base.is_zero(), "ejection.base", "must be above 0"),
+            (ejection.base <= ejection.max, "ejection.max", "must not be below `base`"),
+            (!dns.min_ttl.is_zero(), "dns.min_ttl", "must be above 0"),
+            (dns.min_ttl <= dns.max_ttl, "dns.max_ttl", "must not be below `min_ttl`"),
+            (!dns.timeout.is_zero(), "dns.timeout", "must be above 0"),
+        ];
+        let broken = rules.into_iter().find(|(holds, ..)| !holds);
+        broken.map_or(Ok(()), |(_, key, reason)| Err((key, reason.to_owned())))
+    }
+
+    fn check_folders(&self) -> Result<(), (&'static str, String)> {
+        let no_folder = |folder: &Path| format!("`{}` is no folder", folder.display());
+        if !self.pages.is_dir() {
+            return Err(("pages", no_folder(&self.pages)));
+        }
+        if let Some(folder) = self.error_pages.as_ref().filter(|folder| !folder.is_dir()) {
+            return Err(("error_pages", no_folder(folder)));
+        }
+        if self.state == self.pages {
+            return Err(("state", "must not be the folder of page files".to_owned()));
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn read(extra: &str) -> Result<ProxyFile, String> {
         let folder = tempfile::tempdir().unwrap();
@@ -269,5 +218,55 @@ mod tests {
         assert!(read("threads = 0\n").unwrap_err().contains("proxy.toml:5: `threads`: at least 1"));
         assert!(read("error_pages = \"gone\"\n").unwrap_err().contains("`error_pages`"));
         assert!(read("[timeouts]\nhead = \"soon\"\n").unwrap_err().contains("proxy.toml:6"));
+    }
+
+    #[test]
+    fn the_defaults_of_a_rollout_are_those_that_are_documented() {
+        let file = read("").unwrap();
+        let seconds = Duration::from_secs;
+        assert!(file.state.ends_with("state") && file.state.parent() == file.pages.parent());
+        assert_eq!(file.bounds(), Bounds::default());
+        assert_eq!(file.dns, Dns { servers: vec![], min_ttl: seconds(1), max_ttl: seconds(30), timeout: seconds(2) });
+        assert_eq!(file.ejection, Ejection { failures: 5, base: seconds(5), max: seconds(300) });
+        assert_eq!((file.health.passes, file.timeouts.grace), (2, seconds(30)));
+    }
+
+    #[test]
+    fn the_operators_bounds_are_read() {
+        let file = read(
+            "allowed_networks = [\"10.0.0.0/8\"]\nnested_routes = [\"/checkout/help\"]\nstate = \"kept\"\n\
+                         [dns]\nservers = [\"127.0.0.1:53\"]\nmax_ttl = \"1m\"\n[ejection]\nfailures = 0\n",
+        )
+        .unwrap();
+        assert_eq!(file.bounds().allowed_networks, ["10.0.0.0/8".parse().unwrap()]);
+        assert_eq!(file.bounds().nested_routes, ["/checkout/help"]);
+        assert!(file.state.ends_with("kept"));
+        assert_eq!(file.dns.servers, ["127.0.0.1:53".parse().unwrap()]);
+        assert_eq!((file.dns.max_ttl, file.ejection.failures), (Duration::from_secs(60), 0));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_meant_is_told_with_its_line_and_table() {
+        for (text, says) in [
+            ("allowed_networks = []\n", "proxy.toml:5: `allowed_networks`: at least one"),
+            ("allowed_networks = [\"10.0.0.0/33\"]\n", "proxy.toml:5: "),
+            ("nested_routes = [\"checkout\"]\n", "proxy.toml:5: `nested_routes`: route `checkout` does not start"),
+            ("state = \"pages\"\n", "proxy.toml:5: `state`: must not be the folder of page files"),
+            ("[dns]\nservers = [\"127.0.0.1:0\"]\n", "proxy.toml:6: `dns.servers`: `127.0.0.1:0` is no address"),
+            ("[dns]\nmin_ttl = \"0s\"\n", "proxy.toml:6: `dns.min_ttl`: must be above 0"),
+            ("[dns]\nmax_ttl = \"500ms\"\n", "proxy.toml:6: `dns.max_ttl`: must not be below `min_ttl`"),
+            ("[health]\ntimeout = \"1s\"\n[dns]\ntimeout = \"0s\"\n", "proxy.toml:8: `dns.timeout`: must be above 0"),
+            ("[ejection]\nfailures = 1\n[health]\nfailures = 0\n", "proxy.toml:8: `health.failures`: at least 1"),
+            ("[health]\npasses = 0\n", "proxy.toml:6: `health.passes`: at least 1"),
+            ("[health]\ninterval = \"0s\"\n", "proxy.toml:6: `health.interval`: must be above 0"),
+            ("[ejection]\nbase = \"0s\"\n", "proxy.toml:6: `ejection.base`: must be above 0"),
+            ("[ejection]\nmax = \"1s\"\n", "proxy.toml:6: `ejection.max`: must not be below `base`"),
+            ("[limits]\nhead_bytes = 1\n", "proxy.toml:6: `limits.head_bytes`: at least 1024"),
+            ("[limits]\nconnections = 0\n", "proxy.toml:6: `limits.connections`: at least 1"),
+            ("[timeouts]\ngrace = 30\n", "proxy.toml:6: invalid type"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
     }
 }

@@ -1,7 +1,13 @@
 //! What a route pattern may look like: a `matchit` pattern on an absolute path, outside what the proxy keeps for itself.
+//!
+//! A parameter takes a whole segment. matchit also knows `/img-{id}.png`, but then takes or refuses other routes
+//! depending on the order in which they come, so one page's pattern could put out another's.
 
 /// Path prefixes that no page may route: the proxy answers them itself, or hides them.
 pub const RESERVED_PREFIXES: [&str; 4] = ["/assets/", "/health/", "/.well-known/", "/.pagefleet/"];
+
+/// matchit names parameters by one letter each, and panics at the 26th.
+const MAX_PARAMETERS: usize = 25;
 
 /// A validated path pattern, such as `/products/{slug}` or `/checkout/{*rest}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +22,7 @@ pub enum RouteError {
     /// It lies under a prefix that the proxy keeps.
     #[error("route `{0}` is under `{1}`, which is reserved for the proxy")]
     Reserved(String, &'static str),
-    /// It holds a query, a fragment, a space, an empty or a dot segment.
+    /// It holds a query, a fragment, a space, an empty or a dot segment, or what only ever comes percent-encoded.
     #[error("route `{0}` can never match a request path")]
     NeverMatches(String),
     /// matchit refuses the pattern.
@@ -25,7 +31,7 @@ pub enum RouteError {
 }
 
 impl Route {
-    /// Checks one pattern by itself; conflicts between patterns are found when the route table is built.
+    /// Checks one pattern by itself; what other pages have is [`crate::PageSet`]'s matter.
     ///
     /// # Errors
     /// Every variant of [`RouteError`] names the pattern.
@@ -37,8 +43,21 @@ impl Route {
             return Err(RouteError::Reserved(pattern.to_owned(), prefix));
         }
         let dead_segment = pattern.split('/').skip(1).any(|segment| matches!(segment, "." | ".."));
-        if dead_segment || pattern.contains("//") || pattern.contains(['?', '#', ' ', '\\', '%']) {
+        let dead_character = |byte: u8| !byte.is_ascii_graphic() || b"?#\\%".contains(&byte);
+        if dead_segment || pattern.contains("//") || pattern.bytes().any(dead_character) {
             return Err(RouteError::NeverMatches(pattern.to_owned()));
+        }
+        if pattern.matches('{').count() > MAX_PARAMETERS {
+            let reason = format!("more than {MAX_PARAMETERS} parameters");
+            return Err(RouteError::Malformed(pattern.to_owned(), reason));
+        }
+        let whole = |segment: &str| {
+            let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+            name.is_some_and(|name| !name.contains(['{', '}']))
+        };
+        if pattern.split('/').any(|segment| segment.contains(['{', '}']) && !whole(segment)) {
+            let reason = "a parameter takes a whole segment, as in `/products/{slug}`";
+            return Err(RouteError::Malformed(pattern.to_owned(), reason.to_owned()));
         }
         matchit::Router::new()
             .insert(pattern, ())
@@ -67,8 +86,23 @@ mod tests {
         {
             assert!(Route::parse(pattern).is_err(), "{pattern}");
         }
-        for pattern in ["/a//b", "/a/../b", "/a?b", "/a b", "/{", "/{*rest}/more", "/%61"] {
+        for pattern in ["/a//b", "/a/../b", "/a?b", "/a b", "/{", "/{*rest}/more", "/%61", "/caf\u{e9}", "/a\tb", "/\0"]
+        {
             assert!(Route::parse(pattern).is_err(), "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_parameter_takes_a_whole_segment() {
+        for pattern in ["/x-{id}", "/{id}.json", "/{a}{b}", "/{{a}}", "/{{a}", "/{a}}", "/a}", "/{}", "/{*}", "/{a{b}"]
+        {
+            assert!(matches!(Route::parse(pattern), Err(RouteError::Malformed(..))), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_route_with_more_parameters_than_matchit_can_name_is_malformed() {
+        assert!(Route::parse(&"/{x}".repeat(25)).is_ok());
+        assert!(matches!(Route::parse(&"/{x}".repeat(26)), Err(RouteError::Malformed(..))));
     }
 }

@@ -49,8 +49,11 @@ impl Disk {
         for part in ["bytes", "index", "part"] {
             fs::create_dir_all(folder.join(part))?;
         }
-        for left in fs::read_dir(folder.join("part"))? {
-            fs::remove_file(left?.path())?;
+        for part in fs::read_dir(folder.join("part"))? {
+            let part = part?.path();
+            if !is_being_written(&part) {
+                fs::remove_file(part)?;
+            }
         }
         Ok(Self { folder: folder.to_owned() })
     }
@@ -115,7 +118,8 @@ impl Disk {
     }
 
     fn write_whole(&self, target: &Path, bytes: &[u8]) -> io::Result<()> {
-        let part = self.folder.join("part").join(uuid::Uuid::new_v4().simple().to_string());
+        let name = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
+        let part = self.folder.join("part").join(name);
         let written = (|| {
             let mut file = File::create(&part)?;
             file.write_all(bytes)?;
@@ -156,6 +160,14 @@ impl Disk {
     }
 }
 
+/// Whether the proxy that began the file, whose process id its name begins with, may still be writing it: while one proxy
+/// takes over from another, both have the folder.
+fn is_being_written(part: &Path) -> bool {
+    let name = part.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let writer = name.split_once('-').and_then(|(pid, _)| rustix::process::Pid::from_raw(pid.parse().ok()?));
+    writer.is_some_and(|pid| pid != rustix::process::getpid() && rustix::process::test_kill_process(pid).is_ok())
+}
+
 /// SHA-256 as 64 lower-case hexadecimal digits.
 pub fn hex_sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -175,11 +187,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let entry = entry("/assets/a-0000000000000000.css", b"a{}");
         Disk::open(folder.path()).unwrap().save(&entry, b"a{}").unwrap();
-        fs::write(folder.path().join("part/half"), b"a").unwrap();
+        for begun in ["half", &format!("{}-half", std::process::id()), "1-half"] {
+            fs::write(folder.path().join("part").join(begun), b"a").unwrap();
+        }
         let disk = Disk::open(folder.path()).unwrap();
         assert_eq!(disk.entries().unwrap().good[0].0, entry);
         assert_eq!(disk.read(&entry.sha256).unwrap(), b"a{}");
-        assert_eq!(fs::read_dir(folder.path().join("part")).unwrap().count(), 0);
+        let parts: Vec<_> =
+            fs::read_dir(folder.path().join("part")).unwrap().flatten().map(|part| part.file_name()).collect();
+        assert_eq!(parts, ["1-half"], "process 1 is always there");
         disk.remove(&entry, true).unwrap();
         assert!(disk.entries().unwrap().good.is_empty() && disk.read(&entry.sha256).is_err());
     }
