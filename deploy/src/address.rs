@@ -1,4 +1,4 @@
-//! Which addresses can be had: those that were asked for are tried before anything is built, those of the children are
+//! Which addresses can be had: those that were asked for are bound before anything is built, those of the children are
 //! picked before anything is started, so that each child can be told all others'.
 
 use crate::error::Error;
@@ -10,14 +10,19 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 const PORTS: std::ops::Range<u16> = 20_000..32_768;
 const TRIES: usize = 200;
 
-/// Tries to bind what was asked for. Port 0 becomes a free one.
-pub(crate) fn try_out(wanted: &[(SocketAddr, &'static str)]) -> Result<Vec<SocketAddr>, Error> {
+/// Binds what was asked for. Port 0 becomes a free one.
+pub(crate) fn bind(wanted: &[(SocketAddr, &'static str)]) -> Result<Vec<TcpListener>, Error> {
     let mut held = Vec::new();
     for (address, setting) in wanted {
         let bound = if address.port() == 0 { pick_one(address.ip()) } else { TcpListener::bind(address) };
         held.push(bound.map_err(|source| Error::CannotListen { address: *address, setting, source })?);
     }
-    addresses_of(&held).map_err(Error::System)
+    Ok(held)
+}
+
+/// Tries to bind what was asked for. Port 0 becomes a free one.
+pub(crate) fn try_out(wanted: &[(SocketAddr, &'static str)]) -> Result<Vec<SocketAddr>, Error> {
+    addresses_of(&bind(wanted)?).map_err(Error::System)
 }
 
 /// Picks free loopback addresses, no two alike and none with a port that is spoken for.
@@ -50,7 +55,8 @@ fn pick_one(ip: IpAddr) -> io::Result<TcpListener> {
         .map_or_else(|| TcpListener::bind((ip, 0)), Ok)
 }
 
-fn addresses_of(held: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
+/// Where they listen.
+pub(crate) fn addresses_of(held: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
     held.iter().map(TcpListener::local_addr).collect()
 }
 

@@ -9,6 +9,9 @@ use std::process::{ExitStatus, Stdio};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
+/// The proxy's program.
+pub(crate) const PROXY: &str = "pagefleet-proxy";
+
 /// Where the programs of a build are, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Programs(BTreeMap<String, PathBuf>);
@@ -17,6 +20,11 @@ impl Programs {
     /// The program of that name.
     pub(crate) fn named(&self, name: &str) -> Result<PathBuf, Error> {
         self.0.get(name).cloned().ok_or_else(|| Error::NoProgram(name.to_owned()))
+    }
+
+    /// Puts another program in the place of the one of that name.
+    pub(crate) fn replace(&mut self, name: &str, program: PathBuf) {
+        self.0.insert(name.to_owned(), program);
     }
 
     /// How many there are.
@@ -45,6 +53,17 @@ pub(crate) async fn build_workspace(root: &Path, release: bool) -> Result<Progra
     }
     let built = run(command, Stdio::inherit()).await?;
     if built.status.success() { Ok(built.programs) } else { Err(Error::BuildFailed) }
+}
+
+/// Builds the proxy; cargo's progress goes to the terminal.
+pub(crate) async fn build_proxy(root: &Path, release: bool) -> Result<PathBuf, Error> {
+    let mut command = cargo(root, "build");
+    command.args(["--workspace", "--bin", PROXY]);
+    if release {
+        command.arg("--release");
+    }
+    let built = run(command, Stdio::inherit()).await?;
+    if built.status.success() { built.programs.named(PROXY) } else { Err(Error::BuildFailed) }
 }
 
 /// Builds one page's program. What cargo says goes to the terminal and, if the build fails, is the inner error.
@@ -81,7 +100,7 @@ struct Built {
 
 async fn run(mut command: Command, stderr: Stdio) -> Result<Built, Error> {
     command.args(["--message-format", "json-render-diagnostics"]).stdout(Stdio::piped()).stderr(stderr);
-    let mut process = Process::spawn(&mut command).map_err(Error::Cargo)?;
+    let mut process = Process::spawn(&mut command).await.map_err(Error::Cargo)?;
     let report = process.stdout().expect("stdout is piped");
     let stderr = process.stderr();
     let said = async {

@@ -32,9 +32,9 @@ pub(crate) enum Stopped {
 
 impl Child {
     /// Starts it, with nothing to read and with both its streams going to `sink`.
-    pub(crate) fn spawn(command: &mut Command, sink: Sink) -> io::Result<Self> {
+    pub(crate) async fn spawn(command: &mut Command, sink: Sink) -> io::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = Process::spawn(command)?;
+        let mut process = Process::spawn(command).await?;
         let stdout = process.stdout().expect("stdout is piped");
         let stderr = process.stderr().expect("stderr is piped");
         Ok(Self { process, output: Output::read(stdout, stderr, sink), run_file: None })
@@ -69,6 +69,11 @@ impl Child {
         self.output.last_lines().await
     }
 
+    /// Tells the proxy that a successor accepts on its sockets: SIGUSR2.
+    pub(crate) fn hand_over(&self) {
+        self.process.signal(Signal::USR2);
+    }
+
     /// SIGTERM, then, for what still hangs after `bound`, SIGKILL to the whole group. A stopped process ends too.
     pub(crate) async fn stop(&mut self, bound: Duration) -> Stopped {
         self.process.signal(Signal::TERM);
@@ -100,8 +105,8 @@ mod tests {
     use super::*;
     use rustix::process::{Pid, test_kill_process_group};
 
-    fn shell(script: &str) -> Child {
-        Child::spawn(Command::new("sh").args(["-c", script]), Sink::Terminal).unwrap()
+    async fn shell(script: &str) -> Child {
+        Child::spawn(Command::new("sh").args(["-c", script]), Sink::Terminal).await.unwrap()
     }
 
     const LISTENING: &str = r#"echo '{"message":"listening","address":"127.0.0.1:41231"}'"#;
@@ -112,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_child_that_heeds_sigterm_ends_in_time() {
-        let mut child = shell(&format!("{LISTENING}; exec sleep 60"));
+        let mut child = shell(&format!("{LISTENING}; exec sleep 60")).await;
         assert!(child.listening().await.unwrap().address.is_some());
         assert_eq!(child.stop(Duration::from_secs(30)).await, Stopped::InTime);
         assert_eq!(how(child.ended().await), "signal 15");
@@ -120,7 +125,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_child_that_ignores_sigterm_is_killed_with_its_whole_group() {
-        let mut child = shell(&format!("trap '' TERM; sleep 60 & {LISTENING}; wait; wait"));
+        let mut child = shell(&format!("trap '' TERM; sleep 60 & {LISTENING}; wait; wait")).await;
         child.listening().await.unwrap();
         assert_eq!(child.stop(Duration::from_millis(100)).await, Stopped::Killed);
         gone(group_of(&child)).await;
@@ -128,7 +133,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_child_that_was_stopped_by_sigstop_is_killed() {
-        let mut child = shell(&format!("{LISTENING}; kill -STOP $$; sleep 60"));
+        let mut child = shell(&format!("{LISTENING}; kill -STOP $$; sleep 60")).await;
         let stat = format!("/proc/{}/stat", child.pid());
         until(|| std::fs::read_to_string(&stat).unwrap().contains(") T ")).await;
         assert_eq!(child.stop(Duration::from_millis(100)).await, Stopped::Killed);
@@ -136,14 +141,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_child_that_ends_before_it_listens_says_how_and_why() {
-        let mut child = shell("echo 'PAGEFLEET_SERVICE_CATALOG is not set' >&2; exit 3");
+        let mut child = shell("echo 'PAGEFLEET_SERVICE_CATALOG is not set' >&2; exit 3").await;
         assert_eq!(how(child.listening().await.unwrap_err()), "exit code 3");
         assert_eq!(child.last_lines().await, ["PAGEFLEET_SERVICE_CATALOG is not set"]);
     }
 
     #[tokio::test]
     async fn a_dropped_child_takes_its_group_with_it() {
-        let mut child = shell(&format!("sleep 60 & {LISTENING}; wait"));
+        let mut child = shell(&format!("sleep 60 & {LISTENING}; wait")).await;
         child.listening().await.unwrap();
         let group = group_of(&child);
         drop(child);

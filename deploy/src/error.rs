@@ -1,5 +1,6 @@
 //! Everything that ends a verb early. Each text is what the person at the terminal needs to act on.
 
+use jiff::Timestamp;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,30 @@ pub(crate) enum Error {
     NoFleet(PathBuf),
     #[error("the fleet's proxy does not answer at {admin} ({reason}); it is starting, or its supervisor was killed")]
     AdminSilent { admin: SocketAddr, reason: String },
+    #[error("{}: is not an executable file", .0.display())]
+    NotExecutable(PathBuf),
+    #[error("{}: is not the record of a rollout: {reason}; `cargo fleet up --fresh` forgets it", .file.display())]
+    Record { file: PathBuf, reason: String },
+    #[error("refused: a rollout of {page} is running since {since}; `cargo fleet status` shows it")]
+    RolloutRunning { page: String, since: Timestamp },
+    #[error("refused: the proxy is being upgraded since {since}")]
+    UpgradeRunning { since: Timestamp },
+    #[error("refused: {page} runs this binary already ({binary})")]
+    SameBinary { page: String, binary: String },
+    #[error("nothing to roll back to: no rollout of {page} is recorded")]
+    NothingBefore { page: String },
+    #[error("nothing to roll back to: {} is gone", .0.display())]
+    BinaryGone(PathBuf),
+    #[error("the request is malformed: {0}")]
+    BadRequest(String),
+    #[error("the fleet in {} is starting or stopping; try again when it is `ready`", .0.display())]
+    FleetBusy(PathBuf),
+    #[error("the supervisor of the fleet in {} was killed; start it again with `cargo fleet up`", .0.display())]
+    SupervisorKilled(PathBuf),
+    #[error("the fleet's supervisor has ended in the middle; the next `cargo fleet up` runs what it had recorded")]
+    SupervisorLost,
+    #[error("{0}")]
+    Failed(String),
     #[error("cannot watch {} for changes: {reason}", .folder.display())]
     Watch { folder: PathBuf, reason: String },
     #[error("{}: {source}", .path.display())]

@@ -33,7 +33,9 @@ impl Folder {
 
     /// Creates the folder and what a fleet has in it.
     pub(crate) fn create(&self) -> Result<(), Error> {
-        [self.pages(), self.runs(), self.path.join("logs")].iter().try_for_each(|folder| create(folder))
+        [self.pages(), self.runs(), self.releases(), self.path.join("logs")]
+            .iter()
+            .try_for_each(|folder| create(folder))
     }
 
     /// Creates the folder and what a page in `dev` has in it.
@@ -51,6 +53,11 @@ impl Folder {
     pub(crate) fn lock_dev(&self, page: &str) -> Result<Lock, Error> {
         let taken = || Error::AlreadyInDev { page: page.to_owned(), folder: self.path.clone() };
         self.take(&format!("dev-{page}.lock"), taken)
+    }
+
+    /// Whether a fleet has the lock.
+    pub(crate) fn is_locked(&self) -> bool {
+        matches!(self.lock(), Err(Error::AlreadyUp { .. }))
     }
 
     fn take(&self, name: &str, taken: impl FnOnce() -> Error) -> Result<Lock, Error> {
@@ -81,6 +88,19 @@ impl Folder {
     /// The supervisor's state, for other verbs to read.
     pub(crate) fn state_file(&self) -> PathBuf {
         self.path.join("fleet.json")
+    }
+
+    /// The programs that run and ran, and what was rolled out.
+    pub(crate) fn releases(&self) -> PathBuf {
+        self.path.join("releases")
+    }
+
+    /// Where the supervisor takes requests. Relative if the folder is in the working directory: the path of a Unix
+    /// socket has 108 bytes at most (unix(7)).
+    pub(crate) fn control_socket(&self) -> PathBuf {
+        let path = self.path.join("control.sock");
+        let here = std::env::current_dir().unwrap_or_default();
+        path.strip_prefix(here).map(Path::to_owned).unwrap_or(path)
     }
 
     /// The folder of run files, one for each living child.

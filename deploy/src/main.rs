@@ -4,15 +4,18 @@
 //! pingora nor on anything of ours but `pagefleet-config`.
 
 mod address;
+mod admin;
 mod backoff;
 mod builder;
 mod child;
+mod control;
 mod dev;
 mod error;
 mod folder;
 mod identity;
 mod layout;
 mod leftovers;
+mod live_line;
 mod log;
 mod output;
 mod plan;
@@ -21,13 +24,18 @@ mod process;
 mod progress;
 mod proxy_files;
 mod readiness;
+mod releases;
+mod rollout;
 mod signals;
+mod site;
 mod soak;
+mod sockets;
 mod state_file;
 mod status;
 mod supervisor;
 mod test;
 mod up;
+mod upgrade_proxy;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -48,6 +56,9 @@ enum Verb {
     Up(up::Options),
     Dev(dev::Options),
     Status(status::Options),
+    Rollout(rollout::Options),
+    Rollback(rollout::BackOptions),
+    UpgradeProxy(upgrade_proxy::Options),
     Test(test::Options),
     Soak(soak::Options),
 }
@@ -58,6 +69,9 @@ async fn main() -> ExitCode {
         Verb::Up(options) => up::run(options).await,
         Verb::Dev(options) => dev::run(options).await,
         Verb::Status(options) => status::run(options).await,
+        Verb::Rollout(options) => rollout::run(options).await,
+        Verb::Rollback(options) => rollout::run_back(options).await,
+        Verb::UpgradeProxy(options) => upgrade_proxy::run(options).await,
         Verb::Test(options) => test::run(options).await,
         Verb::Soak(options) => soak::run(options).await,
     };

@@ -25,6 +25,8 @@ pub(crate) enum Sink {
     Log(Log),
     /// To the terminal's stderr.
     Terminal,
+    /// They are not kept; the last are at hand.
+    Nowhere,
 }
 
 /// What a child has printed and will print.
@@ -110,6 +112,7 @@ impl Shared {
         let _ = match &mut kept.sink {
             Sink::Log(log) => log.append(line),
             Sink::Terminal => std::io::stderr().write_all(line),
+            Sink::Nowhere => Ok(()),
         };
         if kept.tail.len() == TAIL_LINES {
             kept.tail.pop_front();

@@ -1,13 +1,14 @@
 //! What a fleet consists of: each child with its program, its address and its environment, all known before the first
 //! is started.
 
-use crate::builder::Programs;
+use crate::builder::{PROXY, Programs};
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::layout::Layout;
+use crate::sockets::Sockets;
 use crate::state_file::Kind;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
 /// Of our own settings, those that mean something else to a child, and so are not handed down.
@@ -30,6 +31,8 @@ pub(crate) struct Spec {
     pub(crate) arguments: Vec<String>,
     /// What its environment has beside ours.
     pub(crate) environment: Vec<(String, String)>,
+    /// What it gets to listen on; for a child that binds nothing itself.
+    pub(crate) sockets: Sockets,
 }
 
 /// A whole fleet, in the order of its start.
@@ -50,6 +53,8 @@ pub(crate) struct Wanted {
     pub(crate) listen: SocketAddr,
     /// Its admin address.
     pub(crate) admin: SocketAddr,
+    /// Its listening sockets, at these two.
+    pub(crate) sockets: Sockets,
     /// Instances of each page.
     pub(crate) instances: usize,
     /// `fingerprinted` or `stable`.
@@ -66,9 +71,9 @@ impl Plan {
         let mut server = |name: String, program: &str, kind: Kind| {
             let address = free.next().expect("as many addresses were picked as there are children");
             let environment = vec![("PAGEFLEET_DATA".to_owned(), folder.data(program).display().to_string())];
-            let arguments = vec!["--listen".to_owned(), address.to_string()];
-            let program = programs.named(program)?;
-            Ok::<_, Error>(Spec { name, kind, page: None, address, program, arguments, environment })
+            let (program, sockets) = (programs.named(program)?, Sockets::default());
+            let arguments = listen_at(address);
+            Ok::<_, Error>(Spec { name, kind, page: None, address, program, arguments, environment, sockets })
         };
         let mut services = Vec::new();
         for name in &layout.services {
@@ -77,7 +82,7 @@ impl Plan {
         let mut pages = Vec::new();
         for page in &layout.pages {
             for instance in 1..=wanted.instances {
-                let mut spec = server(format!("{}-{instance}", page.name), &page.name, Kind::Page)?;
+                let mut spec = server(instance_name(&page.name, instance), &page.name, Kind::Page)?;
                 spec.page = Some(page.name.clone());
                 spec.environment.push(("PAGEFLEET_ASSET_URLS".to_owned(), wanted.asset_urls.to_owned()));
                 pages.push(spec);
@@ -92,22 +97,35 @@ impl Plan {
             kind: Kind::Proxy,
             page: None,
             address: wanted.listen,
-            program: programs.named("pagefleet-proxy")?,
+            program: programs.named(PROXY)?,
             arguments: vec!["--config".to_owned(), folder.proxy_file().display().to_string()],
             environment: Vec::new(),
+            sockets: wanted.sockets.clone(),
         };
         Ok(Self { services, pages, proxy })
     }
 
     /// Where the instances of a page will listen.
     pub(crate) fn instances_of(&self, page: &str) -> Vec<SocketAddr> {
-        self.pages.iter().filter(|spec| spec.page.as_deref() == Some(page)).map(|spec| spec.address).collect()
+        self.specs_of(page).map(|spec| spec.address).collect()
+    }
+
+    /// The instances of a page.
+    pub(crate) fn specs_of(&self, page: &str) -> impl Iterator<Item = &Spec> {
+        self.pages.iter().filter(move |spec| spec.page.as_deref() == Some(page))
     }
 }
 
 impl Spec {
+    /// Another instance of the same page, which runs `program` at `address`.
+    pub(crate) fn beside(&self, number: usize, address: SocketAddr, program: &Path) -> Self {
+        let page = self.page.as_deref().unwrap_or(&self.name);
+        let (name, program) = (instance_name(page, number), program.to_owned());
+        Self { name, address, program, arguments: listen_at(address), ..self.clone() }
+    }
+
     /// The command that starts it.
-    pub(crate) fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> std::io::Result<Command> {
         let mut command = Command::new(&self.program);
         for name in NOT_INHERITED {
             command.env_remove(name);
@@ -117,8 +135,17 @@ impl Spec {
             command.env("PAGEFLEET_SETTLE", "0s");
         }
         command.args(&self.arguments).envs(self.environment.iter().cloned());
-        command
+        self.sockets.pass_to(&mut command)?;
+        Ok(command)
     }
+}
+
+fn instance_name(page: &str, number: usize) -> String {
+    format!("{page}-{number}")
+}
+
+fn listen_at(address: SocketAddr) -> Vec<String> {
+    vec!["--listen".to_owned(), address.to_string()]
 }
 
 fn service_variable(service: &Spec) -> (String, String) {
@@ -144,7 +171,14 @@ mod tests {
             &["catalog", "gift-cards", "checkout", "frontpage", "pagefleet-proxy"],
         );
         let loopback = SocketAddr::from(([127, 0, 0, 1], 8080));
-        let wanted = Wanted { listen: loopback, admin: loopback, instances, asset_urls: "stable", vault: true };
+        let wanted = Wanted {
+            listen: loopback,
+            admin: loopback,
+            sockets: Sockets::default(),
+            instances,
+            asset_urls: "stable",
+            vault: true,
+        };
         Plan::new(&layout, &programs, &Folder::new(Path::new("/shop")), &wanted).unwrap()
     }
 
@@ -171,5 +205,16 @@ mod tests {
         let checkout = plan.instances_of("checkout");
         assert_eq!(checkout, [plan.pages[0].address, plan.pages[1].address]);
         assert_ne!(checkout[0], checkout[1]);
+    }
+
+    #[test]
+    fn an_instance_beside_another_differs_in_name_address_and_program_only() {
+        let plan = plan(2);
+        let address = "127.0.0.1:4103".parse().unwrap();
+        let third = plan.pages[1].beside(3, address, Path::new("/releases/checkout"));
+        assert_eq!((third.name.as_str(), third.page.as_deref()), ("checkout-3", Some("checkout")));
+        assert_eq!(third.arguments, ["--listen", "127.0.0.1:4103"]);
+        assert_eq!(third.program, Path::new("/releases/checkout"));
+        assert_eq!(third.environment, plan.pages[1].environment);
     }
 }

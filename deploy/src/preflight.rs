@@ -42,13 +42,15 @@ const NGINX: Tool =
     Tool { commands: &["nginx"], debian: &["nginx-light"], fedora: "nginx", macos: "brew install nginx" };
 const VARNISH: Tool =
     Tool { commands: &["varnishd"], debian: &["varnish"], fedora: "varnish", macos: "brew install varnish" };
+const DNS: Tool =
+    Tool { commands: &["dnsmasq"], debian: &["dnsmasq-base"], fedora: "dnsmasq", macos: "brew install dnsmasq" };
 
 /// To build one page.
 pub(crate) const FOR_A_PAGE: &[Tool] = &[COMPILER];
 /// To build everything: the proxy's and SQLite's C code.
 pub(crate) const FOR_THE_FLEET: &[Tool] = &[COMPILER, CMAKE, MAKE];
-/// To run the tests: a browser that can be driven, and caches to stand in front.
-pub(crate) const FOR_THE_TESTS: &[Tool] = &[COMPILER, CMAKE, MAKE, BROWSER, DRIVER, NGINX, VARNISH];
+/// To run the tests: a browser that can be driven, caches to stand in front, and a DNS server whose records change.
+pub(crate) const FOR_THE_TESTS: &[Tool] = &[COMPILER, CMAKE, MAKE, BROWSER, DRIVER, NGINX, VARNISH, DNS];
 
 /// Sees to it that the tools are there. Not to be dropped: an installation goes on until it is done, and a signal counts
 /// after it.
@@ -127,7 +129,8 @@ pub(crate) fn is_command(name: &str) -> bool {
     env::split_paths(&path).chain(["/usr/sbin".into()]).any(|folder| is_executable(&folder.join(name)))
 }
 
-fn is_executable(file: &Path) -> bool {
+/// Whether it is a file that somebody may run.
+pub(crate) fn is_executable(file: &Path) -> bool {
     file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 

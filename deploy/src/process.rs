@@ -4,7 +4,13 @@
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io;
 use std::process::ExitStatus;
+use std::time::Duration;
 use tokio::process::{ChildStderr, ChildStdout, Command};
+use tokio::time::sleep;
+
+/// How often, and how long after, a program that is busy is tried again: whoever was forked while it was copied has the
+/// copy open until it runs its own program.
+const BUSY: (u32, Duration) = (50, Duration::from_millis(20));
 
 /// A process that was started, and may have ended.
 #[derive(Debug)]
@@ -16,8 +22,16 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts it.
-    pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
-        let process = command.process_group(0).spawn()?;
+    pub(crate) async fn spawn(command: &mut Command) -> io::Result<Self> {
+        command.process_group(0);
+        let (mut tries, wait) = BUSY;
+        let process = loop {
+            match command.spawn() {
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && tries > 0 => tries -= 1,
+                spawned => break spawned?,
+            }
+            sleep(wait).await;
+        };
         let pid = process.id().and_then(|pid| i32::try_from(pid).ok());
         let group = pid.and_then(Pid::from_raw).expect("a process that nobody has waited for has a pid");
         Ok(Self { process, group, ended: None })

@@ -15,6 +15,11 @@ pub(crate) fn line(text: impl Display) {
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// One line on stderr, of what an error will say last.
+pub(crate) fn explanation(text: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// One error on stderr.
 pub(crate) fn error(text: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "error: {text}");

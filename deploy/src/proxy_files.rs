@@ -1,5 +1,6 @@
 //! The proxy's files of a local fleet: `.fleet/proxy.toml`, and one page file for each page, whose source is the
-//! `page.toml` in the repository. They are read back as the proxy will read them before anything is started.
+//! `page.toml` in the repository. They are read back as the proxy will read them before anything is started. Later only
+//! rollouts write a page file, whole each time, so that the proxy and whoever kills us find it as it is meant.
 
 use crate::address;
 use crate::error::Error;
@@ -8,10 +9,11 @@ use crate::layout::Page;
 use crate::plan::{Plan, Wanted};
 use pagefleet_config::{ProxyFile, read_pages};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-const NOTE: &str = "# Written by `cargo fleet up` at each start.\n";
+const NOTE: &str = "# Written by `cargo fleet`: at each start, and at each step of a rollout.\n";
 
 #[derive(Serialize)]
 struct Proxy<'a> {
@@ -37,6 +39,8 @@ struct Timeouts {
 struct PageFile<'a> {
     routes: &'a [String],
     instances: Vec<SocketAddr>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    shares: BTreeMap<&'a str, u8>,
 }
 
 /// Writes the files of a fleet, removes those of pages that are no more, and checks them.
@@ -45,11 +49,21 @@ pub(crate) fn write(folder: &Folder, root: &Path, pages: &[Page], plan: (&Plan, 
     folder::write(&folder.proxy_file(), &proxy(root, pages, wanted))?;
     remove_others(&folder.pages(), pages)?;
     for page in pages {
-        let file = folder.pages().join(format!("{}.toml", page.name));
-        folder::write(&file, &page_file(page, plan.instances_of(&page.name)))?;
+        write_page(folder, page, plan.instances_of(&page.name), None)?;
     }
-    ProxyFile::read(&folder.proxy_file())?;
-    read_pages(&folder.pages())?.refused.into_iter().try_for_each(|(_, error)| Err(error.into()))
+    let proxy = ProxyFile::read(&folder.proxy_file())?;
+    Ok(read_pages(&folder.pages(), &proxy.bounds())?.complete()?)
+}
+
+/// Writes one page's file: where its instances are and, if it has two releases, which percentage of visitors one gets.
+pub(crate) fn write_page(
+    folder: &Folder,
+    page: &Page,
+    instances: Vec<SocketAddr>,
+    share: Option<(&str, u8)>,
+) -> Result<(), Error> {
+    let file = folder.pages().join(format!("{}.toml", page.name));
+    folder::write(&file, &page_file(page, instances, share))
 }
 
 fn proxy(root: &Path, pages: &[Page], wanted: &Wanted) -> String {
@@ -67,9 +81,9 @@ fn proxy(root: &Path, pages: &[Page], wanted: &Wanted) -> String {
     format!("{NOTE}{}", toml::to_string(&written).expect("strings, addresses and one table can be written as TOML"))
 }
 
-fn page_file(page: &Page, instances: Vec<SocketAddr>) -> String {
-    let written = PageFile { routes: &page.routes, instances };
-    format!("{NOTE}{}", toml::to_string(&written).expect("lists of strings can be written as TOML"))
+fn page_file(page: &Page, instances: Vec<SocketAddr>, share: Option<(&str, u8)>) -> String {
+    let written = PageFile { routes: &page.routes, instances, shares: share.into_iter().collect() };
+    format!("{NOTE}{}", toml::to_string(&written).expect("lists of strings and a flat table can be written as TOML"))
 }
 
 /// Who answers for a stable asset URL without a usable Referer: the page of the site's root, else the first.
@@ -113,6 +127,7 @@ fn remove_others(folder: &Path, pages: &[Page]) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sockets::Sockets;
     use pagefleet_config::VaultPlace;
 
     fn page(name: &str, route: &str) -> Page {
@@ -123,6 +138,7 @@ mod tests {
         Wanted {
             listen: listen.parse().unwrap(),
             admin: "127.0.0.1:8081".parse().unwrap(),
+            sockets: Sockets::default(),
             instances: 1,
             asset_urls: "fingerprinted",
             vault: true,
@@ -145,10 +161,11 @@ mod tests {
         let page =
             Page { name: "checkout".to_owned(), routes: vec!["/checkout".to_owned(), "/checkout/{*rest}".to_owned()] };
         let instances = ["127.0.0.1:4101", "127.0.0.1:4102"].map(|address| address.parse().unwrap());
-        let text = page_file(&page, instances.to_vec());
         let expected = "routes = [\"/checkout\", \"/checkout/{*rest}\"]\n\
                         instances = [\"127.0.0.1:4101\", \"127.0.0.1:4102\"]\n";
-        assert_eq!(text, format!("{NOTE}{expected}"));
+        assert_eq!(page_file(&page, instances.to_vec(), None), format!("{NOTE}{expected}"));
+        let shared = page_file(&page, instances.to_vec(), Some(("0.1.0+plum", 10)));
+        assert_eq!(shared, format!("{NOTE}{expected}\n[shares]\n\"0.1.0+plum\" = 10\n"));
     }
 
     #[test]

@@ -9,12 +9,12 @@ use crate::state_file::Kind;
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, StatusCode};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long a child may take from its start until it is ready, and a page until it answers through the proxy.
-pub(crate) const BOUND: Duration = Duration::from_secs(30);
+const BOUND: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(25);
 const ANSWER_BOUND: Duration = Duration::from_secs(5);
 
@@ -32,12 +32,32 @@ fn local() -> ClientBuilder {
     Client::builder().no_proxy().redirect(Policy::none())
 }
 
-/// Waits until a child listens and, unless it is the proxy, says it is ready. `log` is named in the error.
-pub(crate) async fn until_ready(child: &mut Child, spec: &Spec, client: &Client, log: PathBuf) -> Result<(), Error> {
-    let deadline = Instant::now() + BOUND;
+/// How a child is waited for.
+#[derive(Debug)]
+pub(crate) struct Patience<'a> {
+    /// Asks it.
+    pub(crate) client: &'a Client,
+    /// Named in the error.
+    pub(crate) log: PathBuf,
+    /// From its start on.
+    pub(crate) bound: Duration,
+}
+
+impl<'a> Patience<'a> {
+    /// The usual.
+    pub(crate) fn new(client: &'a Client, log: PathBuf) -> Self {
+        Self { client, log, bound: BOUND }
+    }
+}
+
+/// Waits until a child listens and, unless it is the proxy, says it is ready.
+pub(crate) async fn until_ready(child: &mut Child, spec: &Spec, patience: Patience<'_>) -> Result<(), Error> {
+    let Patience { client, log, bound } = patience;
+    let deadline = Instant::now() + bound;
+    let binds_itself = spec.sockets.is_empty();
     let reason = match timeout_at(deadline, child.listening()).await {
-        Err(_) => format!("it did not listen on {} within {} s", spec.address, BOUND.as_secs()),
-        Ok(Err(_)) if crate::address::is_taken(spec.address) => {
+        Err(_) => format!("it did not listen on {} within {} s", spec.address, bound.as_secs()),
+        Ok(Err(_)) if binds_itself && crate::address::is_taken(spec.address) => {
             return Err(Error::AddressTaken { name: spec.name.clone(), address: spec.address });
         }
         Ok(Err(status)) => format!("it ended ({}) before it listened", child::how(status)),
@@ -46,7 +66,7 @@ pub(crate) async fn until_ready(child: &mut Child, spec: &Spec, client: &Client,
             tokio::select! {
                 answer = timeout_at(deadline, says_ready(client, spec.address)) => match answer {
                     Ok(()) => return Ok(()),
-                    Err(_) => format!("GET /health/ready gave no 200 within {} s", BOUND.as_secs()),
+                    Err(_) => format!("GET /health/ready gave no 200 within {} s", bound.as_secs()),
                 },
                 status = child.ended() => format!("it ended ({}) before it was ready", child::how(status)),
             }
@@ -95,7 +115,8 @@ async fn look(client: &Client, url: &str, page: &str) -> Result<(), String> {
     }
 }
 
-fn last_lines_of(log: &std::path::Path) -> Vec<String> {
+/// The end of a child's log.
+pub(crate) fn last_lines_of(log: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(12)..].iter().map(|line| (*line).to_owned()).collect()

@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::folder::{self, Folder};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
@@ -16,8 +17,31 @@ pub(crate) struct Fleet {
     pub(crate) admin: SocketAddr,
     /// The process id of the supervisor.
     pub(crate) supervisor: u32,
+    /// Whether it was built with optimisation.
+    #[serde(default)]
+    pub(crate) release_build: bool,
     /// In the order of their start.
     pub(crate) children: Vec<Entry>,
+    /// Those under way, a rollback included.
+    #[serde(default)]
+    pub(crate) rollouts: Vec<Rollout>,
+}
+
+/// A rollout that is under way, as others see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rollout {
+    /// Tells it from another one of the page.
+    pub(crate) id: u64,
+    /// Of which page.
+    pub(crate) page: String,
+    /// What it does now: `start`, `gate`, `bake`.
+    pub(crate) step: String,
+    /// The percentage of visitors that the new release has.
+    pub(crate) share: u8,
+    /// The new release, once it is known.
+    pub(crate) release: Option<String>,
+    /// Since when.
+    pub(crate) since: Timestamp,
 }
 
 /// A child, as others see it.
@@ -60,7 +84,9 @@ pub(crate) struct StateFile {
 impl StateFile {
     /// Writes the file of a fleet without children yet.
     pub(crate) fn begin(folder: Folder, listen: SocketAddr, admin: SocketAddr) -> Result<Self, Error> {
-        let fleet = Fleet { listen, admin, supervisor: std::process::id(), children: Vec::new() };
+        let supervisor = std::process::id();
+        let (children, rollouts) = (Vec::new(), Vec::new());
+        let fleet = Fleet { listen, admin, supervisor, release_build: false, children, rollouts };
         let state = Self { folder, fleet: Mutex::new(fleet) };
         state.change(|_| {})?;
         Ok(state)
@@ -74,12 +100,18 @@ impl StateFile {
         folder::write(&self.folder.state_file(), &text)
     }
 
-    /// Notes that a child runs as `pid`, or is down.
-    pub(crate) fn note(&self, name: &str, pid: Option<i32>) -> Result<(), Error> {
+    /// The state as it is now.
+    pub(crate) fn now(&self) -> Fleet {
+        self.fleet.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that a child that ran as `was`, or was down, now runs as `is`, or is down. One that another process has
+    /// taken the place of meanwhile is none of the state any more.
+    pub(crate) fn note(&self, name: &str, was: Option<i32>, is: Option<i32>) -> Result<(), Error> {
         self.change(|fleet| {
-            if let Some(entry) = fleet.children.iter_mut().find(|entry| entry.name == name) {
-                entry.restarts += u32::from(pid.is_some());
-                entry.pid = pid;
+            if let Some(entry) = fleet.children.iter_mut().find(|entry| entry.name == name && entry.pid == was) {
+                entry.restarts += u32::from(is.is_some());
+                entry.pid = is;
             }
         })
     }
@@ -121,9 +153,11 @@ mod tests {
             restarts: 0,
         };
         state.change(|fleet| fleet.children.push(entry)).unwrap();
-        state.note("checkout-1", None).unwrap();
+        state.note("checkout-1", Some(40), None).unwrap();
+        assert_eq!(read(&folder).unwrap().children[0].pid, Some(41), "what ran before it has ended later");
+        state.note("checkout-1", Some(41), None).unwrap();
         assert_eq!(read(&folder).unwrap().children[0].pid, None);
-        state.note("checkout-1", Some(42)).unwrap();
+        state.note("checkout-1", None, Some(42)).unwrap();
         let child = read(&folder).unwrap().children.remove(0);
         assert_eq!((child.pid, child.restarts), (Some(42), 1));
         drop(state);

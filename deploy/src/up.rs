@@ -1,19 +1,27 @@
 //! `cargo fleet up`: builds the shop, starts it, and keeps it running until it is told to end. Whatever goes wrong before
 //! `ready`, nothing is left running.
 
-use crate::builder::{self, Programs};
+mod chosen;
+
+use crate::builder;
+use crate::control::Control;
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::layout::Layout;
 use crate::plan::{Plan, Spec, Wanted};
+use crate::releases::Releases;
 use crate::signals::Signals;
+use crate::site::Site;
+use crate::sockets::Sockets;
 use crate::supervisor::Supervisor;
 use crate::{address, leftovers, preflight, progress, proxy_files, readiness};
+use chosen::Chosen;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use reqwest::Client;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 const LISTEN: &str = "--listen, PAGEFLEET_LISTEN";
 const ADMIN: &str = "--admin, PAGEFLEET_ADMIN";
@@ -39,6 +47,9 @@ pub(crate) struct Options {
     #[arg(long, env = "PAGEFLEET_VAULT", default_value = "on", value_name = "on|off",
         action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     vault: bool,
+    /// Forgets what was rolled out: every page runs what was built.
+    #[arg(long, env = "PAGEFLEET_FRESH", value_parser = BoolishValueParser::new())]
+    fresh: bool,
     /// Builds with optimisation. (PAGEFLEET_RELEASE is another thing: the release that a page's build is stamped with.)
     #[arg(long, env = "PAGEFLEET_RELEASE_BUILD", value_parser = BoolishValueParser::new())]
     release: bool,
@@ -62,18 +73,23 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Error> {
     let _lock = folder.lock()?;
     let (wanted, programs) = prepare(&options, &layout, &folder, &mut signals).await?;
     let client = readiness::client()?;
-    let mut supervisor = Supervisor::new(folder.clone(), wanted.listen, wanted.admin, client.clone())?;
+    let supervisor = Arc::new(Supervisor::new(folder.clone(), wanted.listen, wanted.admin, client.clone())?);
+    supervisor.state().change(|fleet| fleet.release_build = options.release)?;
     let start = Start { layout: &layout, folder: &folder, programs: &programs, wanted: &wanted, client: &client };
-    let started = signals.interrupt(start.fleet(&mut supervisor)).await;
-    if started.is_ok() {
-        signals.next().await;
-        progress::step("stopping", "a second Ctrl-C kills");
-    }
+    let started = signals.interrupt(start.fleet(&supervisor)).await;
+    let ended = match started {
+        Ok((site, control)) => {
+            control.serve(Arc::new(site), signals.next()).await;
+            progress::step("stopping", "a second Ctrl-C kills");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => Err(error),
+    };
     tokio::select! {
         () = supervisor.stop() => {}
         () = signals.next() => supervisor.kill().await,
     }
-    started.map(|()| ExitCode::SUCCESS)
+    ended
 }
 
 /// All that can be refused, and the build: nothing is running yet.
@@ -82,65 +98,69 @@ async fn prepare(
     layout: &Layout,
     folder: &Folder,
     signals: &mut Signals,
-) -> Result<(Wanted, Programs), Error> {
+) -> Result<(Wanted, Chosen), Error> {
     signals.interrupt(leftovers::clear(folder)).await?;
-    let addresses = address::try_out(&[(options.listen, LISTEN), (options.admin, ADMIN)])?;
+    let sockets = Sockets::bind(&[(options.listen, LISTEN), (options.admin, ADMIN)])?;
     preflight::check(preflight::FOR_THE_FLEET, signals).await?;
     let programs = signals.interrupt(builder::build_workspace(&layout.root, options.release)).await?;
     progress::step("build", format_args!("{} programs", programs.count()));
+    let chosen = Chosen::of(&Releases::of(folder), &layout.pages, programs, options.fresh)?;
     let asset_urls = match options.asset_urls {
         AssetUrls::Fingerprinted => "fingerprinted",
         AssetUrls::Stable => "stable",
     };
+    let addresses = sockets.addresses()?;
     let wanted = Wanted {
         listen: addresses[0],
         admin: addresses[1],
+        sockets,
         instances: usize::from(options.instances),
         asset_urls,
         vault: options.vault,
     };
-    Ok((wanted, programs))
+    Ok((wanted, chosen))
 }
 
 struct Start<'a> {
     layout: &'a Layout,
     folder: &'a Folder,
-    programs: &'a Programs,
+    programs: &'a Chosen,
     wanted: &'a Wanted,
     client: &'a Client,
 }
 
 impl Start<'_> {
-    /// Brings the fleet up to where every page can be browsed.
-    async fn fleet(&self, supervisor: &mut Supervisor) -> Result<(), Error> {
+    /// Brings the fleet up to where every page can be browsed and rolled out.
+    async fn fleet(&self, supervisor: &Arc<Supervisor>) -> Result<(Site, Control), Error> {
         let mut tries = 1;
-        while let Err(error) = self.children(supervisor).await {
-            let proxy_lost_its_own =
-                matches!(&error, Error::AddressTaken { address, .. } if *address == self.wanted.listen);
-            if !matches!(error, Error::AddressTaken { .. }) || proxy_lost_its_own || tries == PORT_TRIES {
-                return Err(error);
+        let plan = loop {
+            match self.children(supervisor).await {
+                Ok(plan) => break plan,
+                Err(Error::AddressTaken { .. }) if tries < PORT_TRIES => tries += 1,
+                Err(error) => return Err(error),
             }
-            tries += 1;
             supervisor.stop().await;
             supervisor.forget()?;
-        }
+        };
         let site = format!("http://{}", address::reachable(self.wanted.listen));
         readiness::until_browsable(self.client, &site, &self.layout.pages, self.folder.log("proxy")).await?;
+        let control = Control::bind(self.folder)?;
         progress::line(format_args!("ready {site}"));
-        Ok(())
+        let (supervisor, folder) = (Arc::clone(supervisor), self.folder.clone());
+        let asked = (self.client.clone(), self.wanted.admin);
+        Ok((Site::new(supervisor, folder, asked, (&plan, &self.layout.pages, &self.programs.pages)), control))
     }
 
-    async fn children(&self, supervisor: &mut Supervisor) -> Result<(), Error> {
-        let plan = Plan::new(self.layout, self.programs, self.folder, self.wanted)?;
+    async fn children(&self, supervisor: &Supervisor) -> Result<Plan, Error> {
+        let plan = Plan::new(self.layout, &self.programs.programs, self.folder, self.wanted)?;
         proxy_files::write(self.folder, &self.layout.root, &self.layout.pages, (&plan, self.wanted))?;
-        for (what, stage) in [("services", plan.services), ("pages", plan.pages)] {
-            let told = names(&stage);
-            supervisor.start(stage).await?;
-            progress::step(what, told);
+        for (what, stage) in [("services", &plan.services), ("pages", &plan.pages)] {
+            supervisor.start(stage.clone()).await?;
+            progress::step(what, names(stage));
         }
-        supervisor.start(vec![plan.proxy]).await?;
+        supervisor.start(vec![plan.proxy.clone()]).await?;
         progress::step("proxy", format_args!("{}, admin http://{}", self.wanted.listen, self.wanted.admin));
-        Ok(())
+        Ok(plan)
     }
 }
 

@@ -105,7 +105,7 @@ impl Rebuilder {
         let mut command = Command::new(program);
         command.args(["--standalone", "--listen", "127.0.0.1:0"]).env("PAGEFLEET_SETTLE", "0s");
         let name = &self.page.name;
-        let spawned = Child::spawn(&mut command, Sink::Terminal).map_err(Error::at(program));
+        let spawned = Child::spawn(&mut command, Sink::Terminal).await.map_err(Error::at(program));
         let mut page = spawned
             .and_then(|page| page.recorded(&self.folder, &format!("dev-{name}")))
             .map_err(|error| (format!("{name} can't be started"), error.to_string()))?;
