@@ -54,6 +54,7 @@ impl Child {
     /// Ends when it says that it listens, or when it has ended instead.
     pub(crate) async fn listening(&mut self) -> Result<Listening, ExitStatus> {
         tokio::select! {
+            biased;
             listening = self.output.listening() => Ok(listening),
             status = self.process.ended() => Err(status),
         }
