@@ -1,7 +1,7 @@
 //! Answers that the proxy makes itself.
 
 use crate::asset_answer;
-use crate::error_pages::ErrorPages;
+use crate::error_pages::{ErrorBody, ErrorPages};
 use crate::gateway::Gateway;
 use crate::head::Refusal;
 use crate::request::Request;
@@ -48,18 +48,15 @@ pub async fn ours(
     request.proxy_error = ours.error;
     let page = gateway.page_name(request);
     let settings = gateway.live.load();
-    let accept = session.get_header(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let wants_html =
-        request.asset.is_none() && (accept.is_empty() || accept.contains("text/html") || accept.contains("*/*"));
-    let body = settings.error_pages.body(ours.status, &request.id, &page, wants_html);
+    let body = settings.error_pages.body(ours.status, &request.id, &page, wants_html(session, request));
     let mut response = ResponseHeader::build(ours.status, Some(12))?;
     gateway.sign(&mut response, request)?;
     response.insert_header(header::CACHE_CONTROL, "no-store")?;
     if ours.status == StatusCode::METHOD_NOT_ALLOWED || ours.error.is_none() {
         response.insert_header(header::ALLOW, if request.asset.is_some() { "GET, HEAD" } else { "GET, HEAD, POST" })?;
     }
-    if ours.status == StatusCode::SERVICE_UNAVAILABLE {
-        response.insert_header(header::RETRY_AFTER, "5")?;
+    if let Some(seconds) = request.retry_after.or((ours.status == StatusCode::SERVICE_UNAVAILABLE).then_some(5)) {
+        response.insert_header(header::RETRY_AFTER, seconds)?;
     }
     if gateway.draining.load(Ordering::Relaxed) {
         session.set_keepalive(None);
@@ -79,6 +76,12 @@ pub async fn ours(
         return Ok(());
     }
     session.write_response_body(Some(Bytes::from(body.text)), true).await
+}
+
+/// Whether the client shows an error page, and does not look for an asset.
+pub fn wants_html(session: &Session, request: &Request) -> bool {
+    let accept = session.get_header(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    request.asset.is_none() && (accept.is_empty() || accept.contains("text/html") || accept.contains("*/*"))
 }
 
 /// Sends an asset out of the vault.
@@ -110,9 +113,13 @@ pub async fn held(
 /// The bytes for a refused head: nothing of it was parsed, so nothing of it is answered to.
 pub fn refusal(pages: &ErrorPages, refusal: Refusal) -> Vec<u8> {
     let id = uuid::Uuid::new_v4().simple().to_string();
-    let body = pages.body(refusal.status, &id, "", true);
-    let allow = if refusal.status == StatusCode::METHOD_NOT_ALLOWED { "allow: GET, HEAD, POST\r\n" } else { "" };
     tracing::info!(request_id = id, status = refusal.status.as_u16(), reason = refusal.reason, "request head refused");
+    last_words(pages.body(refusal.status, &id, "", true), (&id, refusal))
+}
+
+/// The bytes of an answer after which the connection ends.
+pub fn last_words(body: ErrorBody, (id, refusal): (&str, Refusal)) -> Vec<u8> {
+    let allow = if refusal.status == StatusCode::METHOD_NOT_ALLOWED { "allow: GET, HEAD, POST\r\n" } else { "" };
     format!(
         "HTTP/1.1 {status}\r\ndate: {date}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\ncache-control: no-store\r\n\
          x-content-type-options: nosniff\r\ncontent-security-policy: {ERROR_PAGE_CSP}\r\nx-request-id: {id}\r\n\

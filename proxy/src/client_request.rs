@@ -6,6 +6,7 @@ use http::{HeaderMap, Method, Version, header};
 use ipnet::IpNet;
 use pingora_http::RequestHeader;
 use std::net::IpAddr;
+use std::time::Duration;
 use uuid::Uuid;
 
 const FORWARDED: [&str; 7] = [
@@ -21,6 +22,21 @@ const FORWARDED: [&str; 7] = [
 /// Whether a peer's word is taken: it is in one of the `trusted_proxies`.
 pub fn is_trusted(peer: Option<IpAddr>, trusted: &[IpNet]) -> bool {
     peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(&peer.to_canonical())))
+}
+
+/// The address that a request comes from: the peer's, or, through trusted proxies, the last in `X-Forwarded-For` that is
+/// none of theirs. What is left of it anybody can write.
+pub fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
+    let lines = headers.get_all("x-forwarded-for").iter().rev().filter_map(|line| line.to_str().ok());
+    let mut client = peer;
+    for hop in lines.flat_map(|line| line.rsplit(',')) {
+        if !is_trusted(Some(client), trusted) {
+            break;
+        }
+        let Ok(before) = hop.trim().trim_matches(['[', ']']).parse() else { break };
+        client = before;
+    }
+    client
 }
 
 /// Whether the visitor came by HTTPS, as a trusted peer says.
@@ -75,6 +91,8 @@ pub struct Client<'a> {
     pub request_id: &'a str,
     /// The request's trace.
     pub trace: TraceContext,
+    /// How long the page may take until its answer begins.
+    pub budget: Duration,
 }
 
 /// Takes out every condition and range: for a page whose validators may name two contents by one tag.
@@ -91,7 +109,7 @@ pub fn ask_unconditionally(request: &mut RequestHeader) {
     }
 }
 
-/// Writes the forwarding headers, `x-request-id`, `traceparent` and `Via` into the request that goes to a page.
+/// Writes the forwarding headers, `x-request-id`, `x-request-timeout-ms`, `traceparent` and `Via` into the request that goes to a page.
 ///
 /// # Errors
 /// When a header can't be inserted, which well-formed values never cause.
@@ -125,6 +143,7 @@ pub fn prepare(request: &mut RequestHeader, client: &Client<'_>) -> pingora_core
     request.insert_header("x-forwarded-host", forwarded_host)?;
     request.insert_header("forwarded", forwarded)?;
     request.insert_header("x-request-id", client.request_id)?;
+    request.insert_header("x-request-timeout-ms", client.budget.as_millis().to_string())?;
     request.insert_header("traceparent", client.trace.to_string())?;
     // RFC 9110 section 7.6.3.
     request.append_header(header::VIA, "1.1 pagefleet")?;
@@ -134,6 +153,23 @@ pub fn prepare(request: &mut RequestHeader, client: &Client<'_>) -> pingora_core
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_client_is_the_last_hop_that_no_trusted_proxy_is() {
+        let trusted = ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+        for (peer, forwarded, expected) in [
+            ("192.0.2.1", "6.6.6.6", "192.0.2.1"),
+            ("10.0.0.1", "6.6.6.6, 192.0.2.7", "192.0.2.7"),
+            ("10.0.0.1", "6.6.6.6, 192.0.2.7, 10.0.0.2", "192.0.2.7"),
+            ("::1", "[2001:db8::7]", "2001:db8::7"),
+            ("10.0.0.1", "192.0.2.7, nonsense", "10.0.0.1"),
+            ("10.0.0.1", "10.0.0.9", "10.0.0.9"),
+        ] {
+            let headers = HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), forwarded.parse().unwrap())]);
+            let client = client_address(&headers, peer.parse().unwrap(), &trusted);
+            assert_eq!(client, expected.parse::<IpAddr>().unwrap(), "{peer} {forwarded}");
+        }
+    }
 
     fn prepared(trusted: bool) -> RequestHeader {
         let mut request = RequestHeader::build("GET", b"/", None).unwrap();
@@ -148,7 +184,11 @@ mod tests {
             request.insert_header(name, value).unwrap();
         }
         let peer = Some("192.0.2.7".parse().unwrap());
-        prepare(&mut request, &Client { peer, trusted, request_id: "r1", trace: TraceContext::new() }).unwrap();
+        prepare(
+            &mut request,
+            &Client { peer, trusted, request_id: "r1", trace: TraceContext::new(), budget: Duration::from_secs(1) },
+        )
+        .unwrap();
         request
     }
 

@@ -3,7 +3,8 @@
 
 use crate::gateway::Gateway;
 use crate::head_guard::{GuardSettings, HeadGuard};
-use crate::serving::Serving;
+use crate::overdue;
+use crate::serving::{Cut, Serving};
 use crate::transport::Transport;
 use pagefleet_config::Timeouts;
 use pingora_core::apps::HttpServerApp;
@@ -17,6 +18,8 @@ use tokio::sync::watch;
 /// What every connection of one thread is served with; cheap to clone.
 #[derive(Clone)]
 pub struct Serve {
+    /// What all threads share.
+    pub gateway: Gateway,
     /// The thread's pingora proxy.
     pub proxy: Arc<HttpProxy<Gateway>>,
     /// What request heads are held against.
@@ -36,11 +39,11 @@ impl Serve {
         let guard = HeadGuard::new(Box::new(transport), self.guard.clone(), Arc::clone(&serving));
         let mut session = self.session(Box::new(guard));
         let proxy = Arc::clone(&self.proxy);
-        loop {
+        let cut = loop {
             let turn = proxy.process_new_http(session, &shutdown);
             let kept = tokio::select! {
                 kept = turn => kept,
-                () = self.cut(&serving) => break,
+                cut = self.cut(&serving) => break cut,
             };
             let Some(kept) = kept else { return };
             serving.answered();
@@ -51,12 +54,16 @@ impl Serve {
                 settings.apply_to_session(&mut session);
                 self.bound(&mut session);
             }
-        }
-        serving.end().await;
+        };
+        let last_words = match cut {
+            Cut::Overdue(asked, deadline) => overdue::answer_to(&self.gateway, &asked, deadline),
+            Cut::Leaving => Vec::new(),
+        };
+        serving.end(&last_words).await;
     }
 
     /// Ends when this connection is to be cut off.
-    async fn cut(&mut self, serving: &Serving) {
+    async fn cut(&mut self, serving: &Serving) -> Cut {
         let instance_goes = async {
             loop {
                 // The fleet, which tells, lives as long as the proxy.
@@ -74,11 +81,13 @@ impl Serve {
                 std::future::pending().await
             }
         };
-        tokio::select! {
-            () = instance_goes => {}
-            () = all_go => {}
-        }
+        let cut = tokio::select! {
+            () = instance_goes => Cut::Leaving,
+            () = all_go => Cut::Leaving,
+            overdue = serving.overdue() => overdue,
+        };
         serving.cut();
+        cut
     }
 
     fn session(&self, stream: Stream) -> ServerSession {

@@ -9,7 +9,7 @@ use crate::fleet::PageId;
 use crate::gateway::Gateway;
 use crate::request::Request;
 use crate::shares::{self, Bucket};
-use crate::{path, referer};
+use crate::{client_request, path, referer};
 use http::{HeaderMap, Method, StatusCode, header};
 use pingora_proxy::Session;
 use std::sync::Arc;
@@ -43,6 +43,9 @@ impl Gateway {
         request.asset = asset_url::parse(&request.path);
         let Some(url) = request.asset else {
             request.reason = Some(Reason::Route);
+            if let Some(refusal) = self.refuse_excess(&head.headers, request) {
+                return refusal;
+            }
             let Some(page) = self.fleet.view().routes.page_of(&request.path) else { return no_route(request) };
             self.meet_visitor(&head.headers, page, request);
             return Dispatch::Page;
@@ -63,6 +66,15 @@ impl Gateway {
             }
             AssetDecision::LookAgain | AssetDecision::Unknown => unknown(request),
         }
+    }
+
+    /// Refuses what a client asks above its limit (RFC 6585 section 4).
+    fn refuse_excess(&self, headers: &HeaderMap, request: &mut Request) -> Option<Dispatch> {
+        let settings = self.live.load();
+        let client = client_request::client_address(headers, request.peer?, &settings.file.trusted_proxies);
+        let wait = self.clients.take(client, &settings.file.client_limit).err()?;
+        request.retry_after = Some(wait.as_secs() + 1);
+        Some(Dispatch::Ours(Answer::error(StatusCode::TOO_MANY_REQUESTS, "too-many-requests")))
     }
 
     /// Notes the page that answers, and which of its releases the visitor gets.

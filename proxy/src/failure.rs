@@ -2,6 +2,7 @@
 
 use crate::answer::Answer;
 use crate::gateway::Gateway;
+use crate::instance::Instance;
 use crate::request::Request;
 use crate::retry::{self, FailedAttempt};
 use http::StatusCode;
@@ -36,10 +37,15 @@ fn is_malformed(error: &Error) -> bool {
 impl Gateway {
     /// Notes against the instance that an attempt there gave no answer.
     pub(crate) fn note_failed_attempt(&self, request: &Request) {
-        let Some(in_flight) = &request.in_flight else { return };
-        let instance = in_flight.instance();
-        let release = instance.release().unwrap_or_default();
-        self.metrics.failed_attempts.with_label_values(&[&*self.page_name(request), &*release]).inc();
+        if let Some(in_flight) = &request.in_flight {
+            self.note_failure_of(in_flight.instance());
+        }
+    }
+
+    /// Notes against an instance that it gave no answer.
+    pub(crate) fn note_failure_of(&self, instance: &Instance) {
+        let (page, release) = (self.fleet.page(instance.page), instance.release().unwrap_or_default());
+        self.metrics.failed_attempts.with_label_values(&[&*page.name, &*release]).inc();
         instance.check_now.notify_one();
         self.checker.attempted(instance, true);
     }

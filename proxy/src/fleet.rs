@@ -2,6 +2,7 @@
 //! every thread reads without waiting; only [`crate::keeper`] makes the next.
 
 use crate::instance::{Event, Instance, State};
+use crate::page_limit::Places;
 use crate::retry::RetryBudget;
 use crate::routes::Routes;
 use arc_swap::{ArcSwap, Guard};
@@ -48,6 +49,8 @@ pub struct Page {
     pub instances: Vec<Arc<Instance>>,
     /// Its retries.
     pub retries: Arc<RetryBudget>,
+    /// Its requests of now.
+    pub places: Arc<Places>,
 }
 
 /// What a page is to be: its file, and the addresses of its instances.
@@ -220,7 +223,13 @@ impl View {
 
 impl Page {
     fn new(file: Arc<PageFile>) -> Self {
-        Self { name: file.page.as_str().into(), file: Some(file), instances: Vec::new(), retries: Arc::default() }
+        Self {
+            name: file.page.as_str().into(),
+            file: Some(file),
+            instances: Vec::new(),
+            retries: Arc::default(),
+            places: Arc::default(),
+        }
     }
 
     /// Whether its instances say what assets they have.

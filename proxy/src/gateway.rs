@@ -1,7 +1,9 @@
 //! The gateway: pingora's phases, each handing over to the file that decides.
 
 use crate::admission::Admission;
+use crate::answer::Answer;
 use crate::balance::{self, Fit};
+use crate::client_limit::ClientLimits;
 use crate::dispatch::Dispatch;
 use crate::fleet::Fleet;
 use crate::fleet::PageId;
@@ -10,10 +12,12 @@ use crate::health::Checker;
 use crate::instance::{InFlight, Instance, State};
 use crate::metrics::Metrics;
 use crate::request::Request;
+use crate::serving::{Asked, Deadline};
 use crate::settings::Live;
 use crate::vault::Vault;
 use crate::{answer, client_request, failure, page_response};
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::{StatusCode, header};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::prelude::{Error, ErrorSource, ErrorType, HttpPeer};
@@ -21,7 +25,8 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What all threads share; cheap to clone.
 #[derive(Clone)]
@@ -34,6 +39,8 @@ pub struct Gateway {
     pub checker: Arc<Checker>,
     /// Keeps the vault.
     pub admission: Arc<Admission>,
+    /// Who has asked how much.
+    pub clients: Arc<ClientLimits>,
     /// Counters.
     pub metrics: Metrics,
     /// Set when the proxy shuts down: answers then end their connection.
@@ -64,7 +71,7 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn early_request_filter(&self, session: &mut Session, request: &mut Request) -> pingora_core::Result<()> {
-        request.started = Instant::now();
+        request.started = std::time::Instant::now();
         request.peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
         let live = self.live.load();
         request.trusted = client_request::is_trusted(request.peer, &live.file.trusted_proxies);
@@ -114,7 +121,7 @@ impl ProxyHttp for Gateway {
             return Err(Error::explain(ErrorType::HTTPStatus(503), "no healthy instance"));
         };
         let instance = in_flight.instance();
-        head_guard::note_instance(session, instance);
+        self.begin_waiting(session, request, instance);
         request.tried.push(Arc::clone(instance));
         let mut peer = HttpPeer::new(instance.address, false, String::new());
         request.in_flight = Some(in_flight);
@@ -123,7 +130,9 @@ impl ProxyHttp for Gateway {
         let options = &mut peer.options;
         options.connection_timeout = Some(timeouts.connect);
         options.total_connection_timeout = Some(timeouts.connect);
-        options.read_timeout = Some(if session.is_upgrade_req() { timeouts.websocket } else { timeouts.upstream });
+        // While a body comes in nothing may come back, for as long as that takes; `first_byte` counts from its end.
+        let is_quiet = session.is_upgrade_req() || !session.is_body_empty();
+        options.read_timeout = Some(if is_quiet { timeouts.websocket } else { timeouts.between_bytes });
         options.write_timeout = Some(timeouts.write);
         // Below the 5 s after which common servers close an idle connection, so that ours is rarely closed in use.
         options.idle_timeout = Some(Duration::from_secs(4));
@@ -149,6 +158,7 @@ impl ProxyHttp for Gateway {
             trusted: request.trusted,
             request_id: &request.id,
             trace: request.trace,
+            budget: self.live.load().file.timeouts.first_byte,
         };
         client_request::prepare(upstream, &client)?;
         if request.asset.is_some() && !self.believes_validators_of(request) {
@@ -156,6 +166,33 @@ impl ProxyHttp for Gateway {
         }
         if session.is_body_empty() && upstream.headers.contains_key(header::EXPECT) {
             upstream.remove_header(&header::EXPECT);
+        }
+        Ok(())
+    }
+
+    /// A page that answers as much as it may gets no more.
+    async fn proxy_upstream_filter(&self, session: &mut Session, request: &mut Request) -> pingora_core::Result<bool> {
+        let limit = self.live.load().file.limits.page_requests;
+        request.place = request.page.and_then(|page| self.fleet.view().page(page).places.take(limit));
+        if request.place.is_some() {
+            return Ok(true);
+        }
+        request.retry_after = Some(1);
+        // The body, if there is one, is unread.
+        session.set_keepalive(None);
+        answer::ours(self, session, request, Answer::error(StatusCode::SERVICE_UNAVAILABLE, "page-busy")).await?;
+        Ok(false)
+    }
+
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        _body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        _request: &mut Request,
+    ) -> pingora_core::Result<()> {
+        if end_of_stream && let Some(serving) = head_guard::serving(session) {
+            serving.wait_until(Some(self.first_byte_deadline()));
         }
         Ok(())
     }
@@ -180,6 +217,11 @@ impl ProxyHttp for Gateway {
             page_response::set_asset_headers(response, url, &page_response::Asset { path: &request.path, believed })?;
         }
         self.sign(response, request)?;
+        if let Some(serving) = head_guard::serving(session) {
+            let has_end = response.headers.contains_key(header::CONTENT_LENGTH) && !session.was_upgraded();
+            let last_byte = Deadline::LastByte(Instant::now() + self.live.load().file.timeouts.total);
+            serving.wait_until(Some(last_byte).filter(|_| has_end));
+        }
         if let Some(in_flight) = &request.in_flight {
             self.checker.attempted(in_flight.instance(), response.status.is_server_error());
         }
@@ -283,6 +325,20 @@ impl Gateway {
                 return Some(in_flight);
             }
         }
+    }
+
+    /// The instance is asked: from now on the request can be cut off with it, and may wait for so long.
+    fn begin_waiting(&self, session: &mut Session, request: &Request, instance: &Arc<Instance>) {
+        let is_whole = session.is_body_empty() || session.is_upgrade_req();
+        let Some(serving) = head_guard::serving(session) else { return };
+        let deadline = is_whole.then(|| self.first_byte_deadline());
+        let (instance, request_id) = (Arc::clone(instance), request.id.clone());
+        let wants_html = answer::wants_html(session, request);
+        serving.ask(Asked { instance, request_id, wants_html, deadline });
+    }
+
+    fn first_byte_deadline(&self) -> Deadline {
+        Deadline::FirstByte(Instant::now() + self.live.load().file.timeouts.first_byte)
     }
 
     /// Gives a new visitor a bucket while some page has shares. What differs from visitor to visitor is for no shared cache.

@@ -6,7 +6,6 @@
 
 use crate::chunked::ChunkedBody;
 use crate::head::{self, Body, HeadLimits, Refusal};
-use crate::instance::Instance;
 use crate::serving::Serving;
 use crate::websocket_frames::Frames;
 use async_trait::async_trait;
@@ -86,12 +85,10 @@ pub struct HeadGuard {
     frames: Option<Frames>,
 }
 
-/// Notes which instance a session's request went to, so that it can be cut off when that instance has to go.
-pub fn note_instance(session: &Session, instance: &Arc<Instance>) {
-    let guard = session.as_downstream().stream().and_then(|stream| (**stream).as_any().downcast_ref::<HeadGuard>());
-    if let Some(guard) = guard {
-        guard.serving.note(instance);
-    }
+/// What a session's connection is doing.
+pub fn serving(session: &Session) -> Option<&Serving> {
+    let stream = session.as_downstream().stream()?;
+    (**stream).as_any().downcast_ref::<HeadGuard>().map(|guard| &*guard.serving)
 }
 
 impl HeadGuard {

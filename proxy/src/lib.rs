@@ -6,7 +6,7 @@
 //!   in and [`chunked`] where chunked bodies end,
 //!   [`connection`] goes turn by turn;
 //! - [`gateway`] is pingora's phases, [`request`] what is known of one request; [`dispatch`] finds its page and
-//!   [`failure`] says what becomes of a failed attempt. They ask the pure deciders: [`path`], [`routes`] (path to page), [`asset_url`],
+//!   [`failure`] says what becomes of a failed attempt. [`client_limit`] and [`page_limit`] say who asks too much, [`overdue`] what becomes of who waits too long. They ask the pure deciders: [`path`], [`routes`] (path to page), [`asset_url`],
 //!   [`referer`] and [`asset_decision`] (whose asset), [`balance`] (which instance), [`retry`] (once more?);
 //!   While a page has two releases, [`shares`] says which one a visitor gets;
 //! - [`client_request`] and [`trace_context`] write what a page is told, [`page_response`] what a client is told;
@@ -28,6 +28,7 @@ pub mod asset_url;
 pub mod balance;
 pub mod changes;
 pub mod chunked;
+pub mod client_limit;
 pub mod client_request;
 pub mod connection;
 pub mod content_type;
@@ -48,6 +49,8 @@ pub mod keeper;
 pub mod last_good;
 pub mod manifest;
 pub mod metrics;
+pub mod overdue;
+pub mod page_limit;
 pub mod page_response;
 pub mod path;
 pub mod referer;

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use pagefleet_config::{ProxyFile, Timeouts, VaultPlace};
 use pagefleet_proxy::admin::{self, Admin};
 use pagefleet_proxy::admission::Admission;
+use pagefleet_proxy::client_limit::ClientLimits;
 use pagefleet_proxy::fleet::Fleet;
 use pagefleet_proxy::gate::Gate;
 use pagefleet_proxy::gateway::Gateway;
@@ -92,6 +93,7 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
         fleet: Arc::clone(&fleet),
         checker: Arc::new(checker),
         admission: Arc::clone(&admission),
+        clients: Arc::new(ClientLimits::new(live.load().file.client_limit.clients)),
         metrics: metrics.clone(),
         draining: Arc::default(),
     };

@@ -4,6 +4,7 @@ use crate::asset_decision::Reason;
 use crate::asset_url::AssetUrl;
 use crate::fleet::PageId;
 use crate::instance::{InFlight, Instance};
+use crate::page_limit::Place;
 use crate::shares::Bucket;
 use crate::trace_context::TraceContext;
 use std::net::IpAddr;
@@ -24,6 +25,10 @@ pub struct Request {
     pub reason: Option<Reason>,
     /// Which asset URL it is, for assets.
     pub asset: Option<AssetUrl>,
+    /// After how many seconds the client may ask again, when it asked too much.
+    pub retry_after: Option<u64>,
+    /// Its place among those that its page is answering, freed when it is dropped.
+    pub place: Option<Place>,
     /// The error that the proxy answered with, as in `x-proxy-error`.
     pub proxy_error: Option<&'static str>,
     /// The instance that is answering, counted while it does.
@@ -58,6 +63,8 @@ impl Request {
             page: None,
             reason: None,
             asset: None,
+            retry_after: None,
+            place: None,
             proxy_error: None,
             in_flight: None,
             release: None,

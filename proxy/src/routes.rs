@@ -59,7 +59,7 @@ mod tests {
             health: "/health/ready".to_owned(),
         };
         let (name, file) = (name.into(), Some(Arc::new(file)));
-        Arc::new(Page { name, file, instances: Vec::new(), retries: Arc::default() })
+        Arc::new(Page { name, file, instances: Vec::new(), retries: Arc::default(), places: Arc::default() })
     }
 
     #[test]

@@ -183,7 +183,7 @@ impl Serving {
             answer: Arc::clone(&self.answer),
         };
         let (cuts, cut_all) = (self.gateway.fleet.cuts(), self.to_be_cut.clone());
-        Serve { proxy: Arc::clone(&self.proxy), guard, timeouts, cuts, cut_all }
+        Serve { gateway: self.gateway.clone(), proxy: Arc::clone(&self.proxy), guard, timeouts, cuts, cut_all }
     }
 }
 

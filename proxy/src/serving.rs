@@ -1,5 +1,5 @@
-//! Which instance a connection's request went to, and how the connection ends when that instance, or the proxy, has to go
-//! before the answer is complete.
+//! What a connection's request waits for: the instance that it went to, and until when. And how the connection ends when
+//! that instance, or the proxy, has to go before the answer is complete, or the time is over.
 
 use crate::instance::Instance;
 use crate::transport::Transport;
@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// How long a client that is cut off may go on sending: to close with bytes unread would reset the connection, and take
 /// what it was told with it (RFC 9112 section 9.6).
@@ -20,9 +22,49 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What one connection is doing, shared by its task and its stream.
 #[derive(Debug, Default)]
 pub struct Serving {
-    instance: Mutex<Option<Arc<Instance>>>,
+    asked: Mutex<Option<Asked>>,
+    began: Notify,
     is_cut: AtomicBool,
     left: Mutex<Option<Left>>,
+}
+
+/// A request that an instance was asked.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The instance.
+    pub instance: Arc<Instance>,
+    /// The request's id.
+    pub request_id: String,
+    /// Whether the client can show an error page.
+    pub wants_html: bool,
+    /// Until when it may wait; `None` while its body is still coming, and for answers without an end.
+    pub deadline: Option<Deadline>,
+}
+
+/// Until when a request may wait, and for what.
+#[derive(Debug, Clone, Copy)]
+pub enum Deadline {
+    /// For the answer's first byte.
+    FirstByte(Instant),
+    /// For its last one.
+    LastByte(Instant),
+}
+
+impl Deadline {
+    const fn at(self) -> Instant {
+        match self {
+            Self::FirstByte(at) | Self::LastByte(at) => at,
+        }
+    }
+}
+
+/// Why a connection is cut off.
+#[derive(Debug)]
+pub enum Cut {
+    /// The instance, or the proxy, has to go.
+    Leaving,
+    /// The time is over.
+    Overdue(Asked, Deadline),
 }
 
 /// A socket whose connection was cut off.
@@ -33,19 +75,40 @@ struct Left {
 }
 
 impl Serving {
-    /// Notes the instance that the request went to.
-    pub fn note(&self, instance: &Arc<Instance>) {
-        *lock(&self.instance) = Some(Arc::clone(instance));
+    /// Notes what an instance was asked.
+    pub fn ask(&self, asked: Asked) {
+        *lock(&self.asked) = Some(asked);
+        self.began.notify_one();
+    }
+
+    /// Until when it may wait from now on.
+    pub fn wait_until(&self, deadline: Option<Deadline>) {
+        if let Some(asked) = lock(&self.asked).as_mut() {
+            asked.deadline = deadline;
+            self.began.notify_one();
+        }
     }
 
     /// The instance whose answer is to be cut off, if it is.
     pub fn cut_instance(&self) -> Option<Arc<Instance>> {
-        lock(&self.instance).as_ref().filter(|instance| instance.is_cut()).cloned()
+        lock(&self.asked).as_ref().map(|asked| &asked.instance).filter(|instance| instance.is_cut()).cloned()
     }
 
     /// The request is answered: no instance is asked any more.
     pub fn answered(&self) {
-        *lock(&self.instance) = None;
+        *lock(&self.asked) = None;
+    }
+
+    /// Ends when the time is over, which may be never. A deadline moves only away while it is waited for.
+    pub async fn overdue(&self) -> Cut {
+        loop {
+            let asked = lock(&self.asked).as_ref().and_then(|asked| Some((asked.clone(), asked.deadline?)));
+            match asked {
+                Some((asked, deadline)) if deadline.at() <= Instant::now() => return Cut::Overdue(asked, deadline),
+                Some((_, deadline)) => tokio::time::sleep_until(deadline.at()).await,
+                None => self.began.notified().await,
+            }
+        }
     }
 
     /// From now on, the connection's stream leaves its socket behind.
@@ -69,10 +132,12 @@ impl Serving {
 
     /// Ends the connection that was cut off: a WebSocket by a Close frame (1001, RFC 6455 section 7.4.1), and everything by
     /// the end of our side, not by a reset.
-    pub async fn end(&self) {
+    /// `last_words` come before, where nothing of an answer has been sent.
+    pub async fn end(&self, last_words: &[u8]) {
         let Some(Left { socket, is_between_frames }) = lock(&self.left).take() else { return };
         let ended = async {
             let mut socket = TcpStream::from_std(StdTcpStream::from(socket))?;
+            socket.write_all(last_words).await?;
             if is_between_frames {
                 socket.write_all(&GOING_AWAY).await?;
             }

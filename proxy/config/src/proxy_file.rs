@@ -3,7 +3,7 @@
 
 use crate::bounds::{Bounds, every_network};
 use crate::error::{ConfigError, invalid, parse_toml, unreadable};
-use crate::proxy_settings::{Dns, Ejection, Health, Limits, Timeouts, VaultLimits};
+use crate::proxy_settings::{ClientLimit, Dns, Ejection, Health, Limits, Timeouts, VaultLimits};
 use crate::route::Route;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -58,6 +58,9 @@ pub struct ProxyFile {
     /// How much of anything there may be.
     #[serde(default)]
     pub limits: Limits,
+    /// How much one client may ask for.
+    #[serde(default)]
+    pub client_limit: ClientLimit,
     /// Active health checks.
     #[serde(default)]
     pub health: Health,

@@ -24,10 +24,17 @@ pub struct Timeouts {
     /// To connect to an instance. Default 1 s.
     #[serde(with = "humantime_serde")]
     pub connect: Duration,
-    /// Between two reads of an instance's response, the wait for its first byte included: a stream of events needs a
-    /// heartbeat more often than this. Default 60 s.
+    /// From the end of a request to the first byte of an instance's response. Default 30 s.
     #[serde(with = "humantime_serde")]
-    pub upstream: Duration,
+    pub first_byte: Duration,
+    /// Between two reads of an instance's response: a stream of events needs a heartbeat more often than this. Default
+    /// 60 s.
+    #[serde(with = "humantime_serde")]
+    pub between_bytes: Duration,
+    /// From the end of a request to the end of an instance's response, if that says how long it is: streams and
+    /// WebSockets have no end to wait for. Default 5 min.
+    #[serde(with = "humantime_serde")]
+    pub total: Duration,
     /// How long a WebSocket may be silent on either side. Default 1 h.
     #[serde(with = "humantime_serde")]
     pub websocket: Duration,
@@ -48,7 +55,9 @@ impl Default for Timeouts {
             body: Duration::from_secs(30),
             write: Duration::from_secs(30),
             connect: Duration::from_secs(1),
-            upstream: Duration::from_secs(60),
+            first_byte: Duration::from_secs(30),
+            between_bytes: Duration::from_secs(60),
+            total: Duration::from_secs(300),
             websocket: Duration::from_secs(3600),
             drain: Duration::from_secs(30),
             grace: Duration::from_secs(30),
@@ -70,6 +79,9 @@ pub struct Limits {
     pub connections: usize,
     /// Idle connections kept to instances, for each thread. Default 256.
     pub upstream_idle: usize,
+    /// Requests that one page may be answering at once, WebSockets included; more are answered 503, so that a slow page
+    /// takes no connection from the others. Default 1,000.
+    pub page_requests: usize,
 }
 
 impl Default for Limits {
@@ -80,7 +92,26 @@ impl Default for Limits {
             header_fields: 128,
             connections: 20_000,
             upstream_idle: 256,
+            page_requests: 1_000,
         }
+    }
+}
+
+/// How many requests one client may make: a token bucket for each address, IPv6 by /64. Assets are exempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientLimit {
+    /// Requests a second in the long run; 0 is no limit. Default 100.
+    pub rate: u32,
+    /// Requests at once, after a pause. Default 1,000.
+    pub burst: u32,
+    /// Clients that are remembered, at about 200 bytes each; who asked long ago is forgotten first. Default 100,000.
+    pub clients: u64,
+}
+
+impl Default for ClientLimit {
+    fn default() -> Self {
+        Self { rate: 100, burst: 1_000, clients: 100_000 }
     }
 }
 

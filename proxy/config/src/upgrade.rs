@@ -15,6 +15,7 @@ impl ProxyFile {
             ("pages", self.pages != new.pages),
             ("limits.connections", self.limits.connections != new.limits.connections),
             ("limits.upstream_idle", self.limits.upstream_idle != new.limits.upstream_idle),
+            ("client_limit.clients", self.client_limit.clients != new.client_limit.clients),
         ];
         keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
@@ -23,7 +24,7 @@ impl ProxyFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Dns, Ejection, Health, Limits, Timeouts, VaultLimits, VaultPlace};
+    use crate::{ClientLimit, Dns, Ejection, Health, Limits, Timeouts, VaultLimits, VaultPlace};
     use std::time::Duration;
 
     fn file() -> ProxyFile {
@@ -54,7 +55,15 @@ mod tests {
             vault_limits: VaultLimits { keep: second, ..VaultLimits::default() },
             threads: Some(7),
             timeouts: Timeouts { grace: second, ..Timeouts::default() },
-            limits: Limits { head_bytes: 1, target_bytes: 1, header_fields: 1, connections: 1, upstream_idle: 1 },
+            limits: Limits {
+                head_bytes: 1,
+                target_bytes: 1,
+                header_fields: 1,
+                connections: 1,
+                upstream_idle: 1,
+                page_requests: 1,
+            },
+            client_limit: ClientLimit { rate: 1, burst: 1, clients: 1 },
             health: Health { timeout: second, ..Health::default() },
             ejection: Ejection { failures: 1, ..Ejection::default() },
             dns: Dns { timeout: second, ..Dns::default() },
@@ -88,11 +97,13 @@ mod tests {
             threads,
             timeouts,
             limits,
+            client_limit,
             health,
             ejection,
             dns,
         } = all_different();
-        let Limits { connections, upstream_idle, head_bytes, target_bytes, header_fields } = limits;
+        let Limits { connections, upstream_idle, head_bytes, target_bytes, header_fields, page_requests } = limits;
+        let ClientLimit { rate, burst, clients } = client_limit;
         for (found, expected) in [
             (with(&|file| file.listen = listen.clone()), Some("listen")),
             (with(&|file| file.admin = admin), Some("admin")),
@@ -117,6 +128,10 @@ mod tests {
             (with(&|file| file.limits.head_bytes = head_bytes), None),
             (with(&|file| file.limits.target_bytes = target_bytes), None),
             (with(&|file| file.limits.header_fields = header_fields), None),
+            (with(&|file| file.limits.page_requests = page_requests), None),
+            (with(&|file| file.client_limit.rate = rate), None),
+            (with(&|file| file.client_limit.burst = burst), None),
+            (with(&|file| file.client_limit.clients = clients), Some("client_limit.clients")),
         ] {
             assert_eq!(found, Vec::from_iter(expected));
         }
