@@ -29,7 +29,8 @@ pub(crate) fn client_without_bound() -> Result<Client, Error> {
 }
 
 fn local() -> ClientBuilder {
-    Client::builder().no_proxy().redirect(Policy::none())
+    // A connection kept idle would be one more for the proxy to wait for when it hands over.
+    Client::builder().no_proxy().redirect(Policy::none()).pool_max_idle_per_host(0)
 }
 
 /// How a child is waited for.

@@ -79,15 +79,23 @@ fn the_deciders_do_not_know_pingora() {
         "asset_decision",
         "asset_url",
         "balance",
+        "changes",
+        "dns",
+        "ejection",
         "fleet",
         "head",
         "health",
+        "instance",
+        "last_good",
         "manifest",
         "path",
         "referer",
         "retry",
         "routes",
+        "settings",
+        "shares",
         "trace_context",
+        "websocket_frames",
     ];
     for file in pure {
         let text = fs::read_to_string(workspace().join(format!("proxy/src/{file}.rs"))).unwrap();

@@ -113,7 +113,7 @@ async fn server_sent_events_come_as_they_are_sent() {
     let mut response = proxy.get("/frontpage/events").await;
     assert_eq!(header(&response, "content-type"), "text/event-stream");
     let mut text = String::new();
-    while !text.contains("data: two\n\n") {
+    while !text.contains("data: 2\n\n") {
         text.push_str(std::str::from_utf8(&response.chunk().await.unwrap().unwrap()).unwrap());
     }
 }

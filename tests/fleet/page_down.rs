@@ -71,9 +71,9 @@ async fn a_post_that_may_have_been_seen_is_not_sent_twice() {
 #[tokio::test]
 async fn a_page_that_never_answers_is_a_504() {
     let page = Stub::start("frontpage", &[]).await;
-    let proxy = Setup::new().stub(&page).setting("[timeouts]\nupstream = \"300ms\"").start().await;
+    let proxy = Setup::new().stub(&page).setting("[timeouts]\nfirst_byte = \"300ms\"").start().await;
     let response = proxy.get("/frontpage/hang").await;
-    assert_eq!((response.status().as_u16(), header(&response, "x-proxy-error")), (504, "response-timeout"));
+    assert_eq!((response.status().as_u16(), header(&response, "x-proxy-error")), (504, "first-byte-timeout"));
 }
 
 #[tokio::test]

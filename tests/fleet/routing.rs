@@ -110,7 +110,8 @@ async fn the_admin_address_answers_to_its_own_name_only() {
     assert_eq!(fleet["pages"][0]["instances"][0]["release"], "1.0.0");
     let metrics = ask("/metrics", &own).await.text().await.unwrap();
     assert!(
-        metrics.contains("pagefleet_requests_total{class=\"2xx\",page=\"frontpage\",release=\"1.0.0\"} 1"),
+        metrics
+            .contains("pagefleet_requests_total{class=\"2xx\",kind=\"page\",page=\"frontpage\",release=\"1.0.0\"} 1"),
         "{metrics}"
     );
     assert!(metrics.contains("pagefleet_decisions_total{reason=\"route\"} 1"), "{metrics}");

@@ -6,6 +6,7 @@ use crate::harness::{Process, Proxy, Setup, binary, workspace};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
+use tokio::sync::OnceCell;
 
 /// What the copy changes.
 const TOKENS: &str = "shared-assets/bundle/css/tokens.css";
@@ -58,8 +59,14 @@ async fn two_pages_on_two_builds_of_the_bundle_each_look_right_with_both_kinds_o
     }
 }
 
-/// Builds `checkout` with a plum-coloured bundle: soon, if nothing has changed since the last time.
-async fn plum_checkout() -> PathBuf {
+/// Release `0.1.0+plum` of `checkout`, with a plum-coloured bundle; built once for all tests.
+pub(crate) async fn plum_checkout() -> PathBuf {
+    static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
+    BUILT.get_or_init(build_plum_checkout).await.clone()
+}
+
+/// Soon, if nothing has changed since the last time.
+async fn build_plum_checkout() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two-builds");
     let (source, target) = (folder.join("source"), folder.join("target"));
     copy_sources(&source).await;
@@ -72,6 +79,7 @@ async fn plum_checkout() -> PathBuf {
         }
     }
     cargo.args(["build", "--offline", "--package", "checkout", "--bins", "--target-dir"]).arg(&target);
+    cargo.env("PAGEFLEET_RELEASE", "plum");
     let built = cargo.current_dir(&source).output().await.unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     target.join("debug/checkout")

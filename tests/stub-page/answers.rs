@@ -2,9 +2,10 @@
 //! segments do more.
 //!
 //! - `…/echo`: the request as JSON: method, target, headers, body length and SHA-256;
-//! - `…/stream`: the request body, chunk by chunk as it comes;
-//! - `…/ws`: a WebSocket that echoes; `…/events`: server-sent events;
-//! - `…/redirect`, `…/cookie`: headers that name this instance;
+//! - `…/stream`: the request body, chunk by chunk as it comes; `…/upload`: its length and SHA-256, read slowly;
+//! - `…/ws`: a WebSocket that echoes; `…/events`: server-sent events, numbered, for ever;
+//! - `…/slow/{ms}`: an answer after so many milliseconds;
+//! - `…/redirect`, `…/cookie`: headers that name this instance; `…/cookie?name=value` sets that one;
 //! - `…/status/{code}`: that status; `…/hang`: no answer ever; `…/cut`: half a body, then the process ends.
 
 use crate::{Args, Stub};
@@ -22,8 +23,13 @@ use sha2::{Digest, Sha256};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::wrappers::{IntervalStream, ReceiverStream};
+
+const BETWEEN_EVENTS: Duration = Duration::from_millis(200);
+/// Between two reads of an upload.
+const PAUSE: Duration = Duration::from_millis(20);
 
 pub(crate) fn routes(stub: &Arc<Stub>) -> Router {
     Router::new()
@@ -34,18 +40,31 @@ pub(crate) fn routes(stub: &Arc<Stub>) -> Router {
 
 async fn answer(State(stub): State<Arc<Stub>>, request: Request) -> Response {
     stub.requests.fetch_add(1, Ordering::Relaxed);
+    let before = stub.page_requests.fetch_add(1, Ordering::Relaxed);
+    misbehave(&stub.args, before);
     tokio::time::sleep(stub.args.latency).await;
+    if fails(stub.args.fail_percent, before) {
+        return (StatusCode::INTERNAL_SERVER_ERROR, identifying(&stub)).into_response();
+    }
     let path = request.uri().path().to_owned();
     let last = path.rsplit('/').next().unwrap_or_default();
     match last {
         "echo" => echo(request).await,
         "events" => events().into_response(),
         "stream" => stream_what_comes(request).into_response(),
+        "upload" => read_slowly(request).await,
         "hang" => std::future::pending().await,
         "cut" => half_a_body().into_response(),
         "redirect" => redirect(&stub),
-        "cookie" => ([(header::SET_COOKIE, "a=b; Domain=127.0.0.2; Path=/")], "cookie").into_response(),
+        "cookie" => {
+            let pair = request.uri().query().unwrap_or("a=b");
+            ([(header::SET_COOKIE, format!("{pair}; Domain=127.0.0.2; Path=/"))], "cookie").into_response()
+        }
         "exit" => std::process::exit(1),
+        ms if path.contains("/slow/") => {
+            tokio::time::sleep(Duration::from_millis(ms.parse().unwrap_or_default())).await;
+            (identifying(&stub), text(&stub)).into_response()
+        }
         code if path.contains("/status/") => code
             .parse()
             .ok()
@@ -53,8 +72,28 @@ async fn answer(State(stub): State<Arc<Stub>>, request: Request) -> Response {
             .unwrap_or(StatusCode::NOT_FOUND)
             .into_response(),
         _ if wants_html(request.headers()) => (identifying(&stub), Html(document(&stub))).into_response(),
-        _ => (identifying(&stub), format!("{} {}\n", stub.args.page, stub.args.release)).into_response(),
+        _ => (identifying(&stub), text(&stub)).into_response(),
     }
+}
+
+/// Dies, or resets the connection, if it is to at this request.
+fn misbehave(args: &Args, requests_before: u64) {
+    if args.exit_after_requests.is_some_and(|requests| requests_before >= requests) {
+        std::process::exit(1);
+    }
+    if args.reset_while.as_ref().is_some_and(|file| file.exists()) {
+        // What unwinds is the connection's own task, and the socket goes with it.
+        std::panic::resume_unwind(Box::new("reset"));
+    }
+}
+
+/// Whether the share of failures has passed another whole request with this one.
+fn fails(percent: u64, requests_before: u64) -> bool {
+    (requests_before + 1) * percent / 100 > requests_before * percent / 100
+}
+
+fn text(stub: &Stub) -> String {
+    format!("{} {}\n", stub.args.page, stub.args.release)
 }
 
 fn wants_html(headers: &HeaderMap) -> bool {
@@ -93,7 +132,7 @@ async fn echo(request: Request) -> Response {
     let Ok(body) = to_bytes(body, usize::MAX).await else { return StatusCode::BAD_REQUEST.into_response() };
     let headers =
         head.headers.iter().map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())]));
-    let digest: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hexadecimal(&Sha256::digest(&body));
     axum::Json(json!({
         "method": head.method.as_str(),
         "target": head.uri.to_string(),
@@ -109,6 +148,22 @@ fn stream_what_comes(request: Request) -> Body {
     Body::from_stream(request.into_body().into_data_stream())
 }
 
+async fn read_slowly(request: Request) -> Response {
+    let (mut digest, mut length) = (Sha256::new(), 0);
+    let mut body = request.into_body().into_data_stream();
+    while let Some(chunk) = body.next().await {
+        let Ok(chunk) = chunk else { return StatusCode::BAD_REQUEST.into_response() };
+        tokio::time::sleep(PAUSE).await;
+        length += chunk.len();
+        digest.update(&chunk);
+    }
+    axum::Json(json!({"body_bytes": length, "body_sha256": hexadecimal(&digest.finalize())})).into_response()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn half_a_body() -> Response {
     let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(2);
     tokio::spawn(async move {
@@ -120,8 +175,11 @@ fn half_a_body() -> Response {
 }
 
 fn events() -> Sse<impl tokio_stream::Stream<Item = Result<Event, Infallible>>> {
-    let events = tokio_stream::iter(["one", "two"]).map(|data| Ok(Event::default().data(data)));
-    Sse::new(events.chain(tokio_stream::pending()))
+    let mut number = 0;
+    Sse::new(IntervalStream::new(tokio::time::interval(BETWEEN_EVENTS)).map(move |_| {
+        number += 1;
+        Ok(Event::default().data(number.to_string()))
+    }))
 }
 
 async fn echo_messages(mut socket: WebSocket) {

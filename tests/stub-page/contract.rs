@@ -1,7 +1,8 @@
 //! The contract's part: health, manifest, assets under both URLs.
 
-use crate::{Stub, assets};
+use crate::{Args, Stub, assets};
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ pub(crate) fn routes(stub: &Arc<Stub>) -> Router {
     let assets = Router::new().route("/assets/{*name}", get(assets::answer));
     let contract = Router::new()
         .route("/health/live", get(live))
-        .route("/health/ready", get(|| async { "ready" }))
+        .route("/health/ready", get(ready))
         .route("/.well-known/page.json", get(manifest));
     let routes = if stub.args.no_manifest { assets } else { assets.merge(contract) };
     routes.with_state(Arc::clone(stub))
@@ -23,6 +24,10 @@ async fn live(State(stub): State<Arc<Stub>>) -> Json<Value> {
     Json(json!({"page": stub.args.page, "release": stub.args.release, "requests": requests}))
 }
 
+async fn ready(State(stub): State<Arc<Stub>>) -> (StatusCode, &'static str) {
+    if stub.lifecycle.is_ready() { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") }
+}
+
 async fn manifest(State(stub): State<Arc<Stub>>) -> Json<Value> {
     let assets = stub.assets.iter().map(|asset| {
         json!({
@@ -30,5 +35,6 @@ async fn manifest(State(stub): State<Arc<Stub>>) -> Json<Value> {
             "type": asset.known_type(),
         })
     });
-    Json(json!({"page": stub.args.page, "release": stub.args.release, "assets": assets.collect::<Vec<_>>()}))
+    let Args { page, release, checks, .. } = &stub.args;
+    Json(json!({"page": page, "release": release, "check": checks, "assets": assets.collect::<Vec<_>>()}))
 }

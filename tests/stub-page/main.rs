@@ -4,15 +4,17 @@
 mod answers;
 mod assets;
 mod contract;
+mod lifecycle;
 
 use assets::{Asset, Fault, Naming};
 use bytes::Bytes;
 use clap::Parser;
+use lifecycle::Lifecycle;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// What the stub says of itself, and how it misbehaves.
 #[derive(Parser, Clone)]
@@ -50,6 +52,30 @@ pub(crate) struct Args {
     /// Be the server of a page without a contract: no manifest, no health, no fingerprints.
     #[arg(long)]
     no_manifest: bool,
+    /// A path that a rollout may fetch to see the page render; may be given several times.
+    #[arg(long = "check", value_name = "PATH")]
+    checks: Vec<String>,
+    /// Never be ready.
+    #[arg(long)]
+    not_ready: bool,
+    /// How long after its start it is ready.
+    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration)]
+    ready_after: Duration,
+    /// How long it still answers after SIGTERM, no longer ready.
+    #[arg(long, env = "PAGEFLEET_SETTLE", default_value = "0s", value_parser = humantime::parse_duration)]
+    settle: Duration,
+    /// How many of each 100 page requests are answered 500; counted, so that they are spread evenly.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=100))]
+    fail_percent: u64,
+    /// End with exit code 1 instead of answering the page request after so many.
+    #[arg(long)]
+    exit_after_requests: Option<u64>,
+    /// End with exit code 1 so long after its start.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    exit_after: Option<Duration>,
+    /// Reset the connection of every page request, unanswered, while this file exists; health stays good.
+    #[arg(long, value_name = "FILE")]
+    reset_while: Option<PathBuf>,
 }
 
 impl Args {
@@ -72,7 +98,11 @@ pub(crate) struct Stub {
     args: Args,
     assets: Vec<Asset>,
     address: SocketAddr,
+    lifecycle: Lifecycle,
+    /// Page and asset requests.
     requests: AtomicU64,
+    /// Page requests alone.
+    page_requests: AtomicU64,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -80,11 +110,14 @@ async fn main() -> std::io::Result<()> {
     let args = Args::parse();
     let listener = tokio::net::TcpListener::bind(args.listen).await?;
     let address = listener.local_addr()?;
-    let stub = Arc::new(Stub { assets: args.all_assets(), args, address, requests: AtomicU64::new(0) });
-    let routes = answers::routes(&stub).merge(contract::routes(&stub));
+    let stub = Arc::new(Stub {
+        assets: args.all_assets(),
+        lifecycle: Lifecycle::begin(&args),
+        args,
+        address,
+        requests: AtomicU64::default(),
+        page_requests: AtomicU64::default(),
+    });
     println!("{}", serde_json::json!({"message": "listening", "address": address}));
-    let mut terminate = signal(SignalKind::terminate())?;
-    axum::serve(listener, routes)
-        .with_graceful_shutdown(async move { terminate.recv().await.unwrap_or_default() })
-        .await
+    lifecycle::serve(stub, listener).await
 }

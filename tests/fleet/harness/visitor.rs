@@ -1,0 +1,54 @@
+//! Somebody with a browser's cookies.
+
+use super::{Fleet, PATIENCE};
+use reqwest::cookie::Jar;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// An answer, read whole.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+    headers: reqwest::header::HeaderMap,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// Somebody with a browser's cookies and headers, who follows no redirect by himself.
+pub(crate) struct Visitor {
+    client: reqwest::Client,
+    root: String,
+}
+
+impl Visitor {
+    pub(crate) fn of(fleet: &Fleet) -> Self {
+        Self::at(fleet.address)
+    }
+
+    /// Of whatever is at an address.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        let cookies = Arc::<Jar>::default();
+        let client = reqwest::Client::builder().cookie_provider(cookies).timeout(PATIENCE);
+        let client = client.redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { client, root: format!("http://{address}") }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.answer(self.client.get(format!("{}{path}", self.root)).header("accept", "text/html,*/*")).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let request = self.client.post(format!("{}{path}", self.root)).header("sec-fetch-site", "same-origin");
+        self.answer(request.form(form)).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.unwrap() }
+    }
+}
