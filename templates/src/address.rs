@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::field::{Field, Kind};
 
 /// An address, or what has been typed of one. What is right is decided by the services.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Address {
     /// Who lives there.

@@ -7,11 +7,11 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use page_kit::{Cookies, Error, ServiceError, html, log_missing, price, private};
+use page_kit::{Cookies, Error, ServiceError, Unavailable, html, log_missing, not_now, price, private};
 use templates::{Shell, Totals};
 use tokio::join;
 
-use crate::page::{BASKET, Checkout, totals};
+use crate::page::{BASKET, Checkout, no_totals, totals};
 use crate::visitor::Visitor;
 use crate::{assets, orders};
 
@@ -47,17 +47,16 @@ struct Refused<'a> {
 }
 
 impl BasketView {
-    /// A view without lines: the basket is empty or can't be reached.
-    fn bare(page: &Checkout, visitor: &Visitor, state: &'static str) -> Self {
-        let nothing = Totals { subtotal: String::new(), shipping: None, total: String::new() };
+    /// A view without lines: the basket is empty or can't be priced.
+    fn bare(page: &Checkout, visitor: &Visitor, state: &'static str, count: u32) -> Self {
         Self {
-            shell: visitor.shell(page, "Basket", 0).at(BASKET),
+            shell: visitor.shell(page, "Basket", count).at(BASKET),
             assets: page.assets,
             lines: Vec::new(),
             state,
-            count: 0,
+            count,
             can_order: false,
-            totals: nothing,
+            totals: no_totals(),
         }
     }
 
@@ -97,7 +96,19 @@ impl BasketLine {
 pub(crate) async fn show(State(page): State<Checkout>, cookies: Cookies) -> Result<Response, Error> {
     let id = cookies.basket().map(str::to_owned);
     let (visitor, basket) = join!(Visitor::of(&page, cookies), page.orders.basket(id.as_deref()));
-    render(&page, visitor, basket, None)
+    match basket {
+        Ok(basket) => render(&page, visitor, basket, None),
+        Err(Unavailable) => {
+            let view = unavailable(&page, &visitor).await;
+            Ok((private(false), visitor.cookies, html(&view)?).into_response())
+        }
+    }
+}
+
+/// The basket without lines and prices: it is kept, and that is all that can be said.
+async fn unavailable(page: &Checkout, visitor: &Visitor) -> BasketView {
+    let count = page.orders.basket_count(visitor.cookies.basket()).await;
+    BasketView::bare(page, visitor, "unavailable", count)
 }
 
 /// `POST /checkout/lines/{slug}`: the field `quantity`, or the button `remove`.
@@ -117,15 +128,21 @@ pub(crate) async fn change(
     let error = match typed.parse() {
         Ok(quantity) => match page.orders.set_quantity(basket, &slug, quantity).await {
             Ok(()) => None,
-            Err(error) => refusal_of(error)?,
+            Err(error) if error.refusal().is_some() => refusal_of(error)?,
+            Err(error) => {
+                log_missing(&error);
+                return not_now(&unavailable(&page, &visitor).await);
+            }
         },
         Err(_) => Some("Enter a whole number.".to_owned()),
     };
     let Some(error) = error else {
         return Ok((visitor.cookies, Redirect::to(BASKET)).into_response());
     };
-    let current = page.orders.basket(Some(basket)).await;
-    render(&page, visitor, current, Some(&Refused { slug: &slug, typed, error }))
+    match page.orders.basket(Some(basket)).await {
+        Ok(basket) => render(&page, visitor, basket, Some(&Refused { slug: &slug, typed, error })),
+        Err(Unavailable) => not_now(&unavailable(&page, &visitor).await),
+    }
 }
 
 /// What orders have against the quantity; nothing when the line or the basket has gone, which the basket itself will
@@ -143,20 +160,12 @@ fn refusal_of(error: ServiceError) -> Result<Option<String>, Error> {
 fn render(
     page: &Checkout,
     visitor: Visitor,
-    basket: Result<Option<orders::Basket>, ServiceError>,
+    basket: Option<orders::Basket>,
     refused: Option<&Refused<'_>>,
 ) -> Result<Response, Error> {
-    let basket = match basket {
-        Ok(basket) => basket.filter(|basket| !basket.lines.is_empty()),
-        Err(error) => {
-            log_missing(&error);
-            let view = BasketView::bare(page, &visitor, "unavailable");
-            return Ok((private(false), visitor.cookies, html(&view)?).into_response());
-        }
-    };
-    let view = match basket {
+    let view = match basket.filter(|basket| !basket.lines.is_empty()) {
         Some(basket) => BasketView::filled(page, &visitor, basket, refused),
-        None => BasketView::bare(page, &visitor, "empty"),
+        None => BasketView::bare(page, &visitor, "empty", 0),
     };
     let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok((status, private(!visitor.is_unknown), visitor.cookies, html(&view)?).into_response())

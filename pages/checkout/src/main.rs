@@ -6,11 +6,15 @@ mod visitor;
 mod basket;
 mod confirmation;
 mod details;
+mod progress;
+mod submission;
 
 mod accounts;
 mod orders;
 
 mod sample;
+
+use page_kit::outbox::Settings;
 
 /// This page's own script.
 mod assets {
@@ -26,9 +30,10 @@ const PAGE: page_kit::Page = page_kit::Page {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> page_kit::Result<()> {
-    let config = page_kit::Config::from_env(PAGE);
-    let routes = page::routes(&config)?;
-    page_kit::serve(&config, &[shared_assets::ALL, assets::ALL], routes).await
+    let (config, settings) = page_kit::Config::from_env_with::<Settings>(PAGE);
+    let page = page::Checkout::open(&config, &settings).await?;
+    let work = vec![page.outbox.work()];
+    page_kit::serve_with(&config, &[shared_assets::ALL, assets::ALL], page::routes(page), work).await
 }
 
 #[cfg(test)]

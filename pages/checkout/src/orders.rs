@@ -3,20 +3,29 @@
 use std::time::Duration;
 
 use axum::http::HeaderName;
-use page_kit::{Money, Service, ServiceError, log_missing};
+use page_kit::outbox::{Key, Kind};
+use page_kit::{Lookup, Money, Service, ServiceError, Source, Unavailable};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use templates::Address;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// How long an order may take: longer than orders itself waits for the catalog (three calls of 3 s each) and for its
 /// database, so that it is done, or refused, before we say that we don't know.
-const PLACING: Duration = Duration::from_secs(15);
+const PLACING: Duration = Duration::from_secs(10);
+
+/// [`Wanted`] in the outbox.
+pub(crate) const ORDER: Kind = Kind { name: "order", writes: 1, reads: 1 };
 
 /// The orders service.
 #[derive(Debug, Clone)]
-pub(crate) struct Client(Service);
+pub(crate) struct Client {
+    service: Service,
+    basket: Lookup<Option<Basket>>,
+    count: Lookup<Option<Count>>,
+    placed: Lookup<Found>,
+}
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Basket {
@@ -64,75 +73,77 @@ pub(crate) struct Order {
     pub(crate) address: Address,
 }
 
-/// An order as it is asked for.
-#[derive(Debug, Serialize)]
-pub(crate) struct Wanted<'a> {
-    pub(crate) basket: &'a str,
-    pub(crate) customer: Option<&'a str>,
-    pub(crate) email: &'a str,
-    pub(crate) address: &'a Address,
+/// An order as it is asked for. It stays in the outbox for days: what is added here has a default.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Wanted {
+    pub(crate) basket: String,
+    pub(crate) customer: Option<String>,
+    pub(crate) email: String,
+    pub(crate) address: Address,
     /// What the visitor has seen that it costs.
     pub(crate) total: Option<Money>,
 }
 
+/// Two are the same when the visitor sent the same: who the visitor is may be unknown for a moment.
+impl PartialEq for Wanted {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { basket, customer: _, email, address, total } = self;
+        (basket, email, address, total) == (&other.basket, &other.email, &other.address, &other.total)
+    }
+}
+
+#[derive(Deserialize)]
+struct Count {
+    count: u32,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    orders: Vec<Order>,
+}
+
 impl Client {
-    pub(crate) fn new(service: Service) -> Self {
-        Self(service)
+    pub(crate) fn new(source: &Source) -> Self {
+        Self {
+            service: source.service().clone(),
+            basket: Lookup::optional("basket", source, &["unknown_basket"]),
+            count: Lookup::optional("basket_count", source, &["unknown_basket"]),
+            placed: Lookup::new("placed_order", source),
+        }
     }
 
     /// The basket; none when there is none by this id.
-    pub(crate) async fn basket(&self, id: Option<&str>) -> Result<Option<Basket>, ServiceError> {
-        let Some(id) = id else {
-            return Ok(None);
-        };
-        match self.0.get(&["baskets", id]).send().await {
-            Ok(basket) => Ok(Some(basket)),
-            Err(error) if error.is_unknown("unknown_basket") => Ok(None),
-            Err(error) => Err(error),
+    pub(crate) async fn basket(&self, id: Option<&str>) -> Result<Option<Basket>, Unavailable> {
+        match id {
+            Some(id) => self.basket.ask(self.service.get(&["baskets", id])).await,
+            None => Ok(None),
         }
     }
 
-    /// How many pieces are in the basket, as far as that can be learned.
+    /// How many pieces are in the basket, as far as that can be learned. It can when there are no prices.
     pub(crate) async fn basket_count(&self, id: Option<&str>) -> u32 {
-        #[derive(Deserialize)]
-        struct Answer {
-            count: u32,
-        }
         let Some(id) = id else {
             return 0;
         };
-        match self.0.get(&["baskets", id, "count"]).send::<Answer>().await {
-            Ok(answer) => answer.count,
-            Err(error) if error.is_unknown("unknown_basket") => 0,
-            Err(error) => {
-                log_missing(&error);
-                0
-            }
-        }
+        let count = self.count.ask(self.service.get(&["baskets", id, "count"])).await;
+        count.ok().flatten().map_or(0, |count| count.count)
     }
 
     /// Sets the quantity of a line; 0 removes it.
     pub(crate) async fn set_quantity(&self, basket: &str, slug: &str, quantity: i64) -> Result<(), ServiceError> {
         let body = json!({ "quantity": quantity });
-        self.0.put(&["baskets", basket, "lines", slug]).json(&body).done().await
+        self.service.put(&["baskets", basket, "lines", slug]).json(&body).done().await
     }
 
-    /// Places an order, once for each `key` however often it is asked for.
-    pub(crate) async fn place(&self, key: &str, wanted: &Wanted<'_>) -> Result<(), ServiceError> {
-        let patient = self.0.clone().with_deadline(PLACING);
-        patient.post(&["orders"]).header(IDEMPOTENCY_KEY, key).json(wanted).done().await
+    /// Places an order, once for each `key` however often it is asked for, and tells it as orders does.
+    pub(crate) async fn place(&self, key: Key, wanted: &Wanted) -> Result<Value, ServiceError> {
+        let patient = self.service.clone().with_deadline(PLACING);
+        patient.post(&["orders"]).header(IDEMPOTENCY_KEY, &key.to_string()).json(wanted).send().await
     }
 
     /// The order that was placed with `key`.
-    pub(crate) async fn placed(&self, key: &str) -> Result<Option<Order>, ServiceError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            orders: Vec<Order>,
-        }
-        match self.0.get(&["orders"]).query("key", key).send::<Answer>().await {
-            Ok(mut answer) => Ok(answer.orders.pop()),
-            Err(error) if error.is_unknown("unknown_order") => Ok(None),
-            Err(error) => Err(error),
-        }
+    pub(crate) async fn placed(&self, key: Key) -> Result<Option<Order>, Unavailable> {
+        let request = self.service.get(&["orders"]).query("key", &key.to_string());
+        Ok(self.placed.ask(request).await?.orders.pop())
     }
 }

@@ -6,11 +6,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
-use page_kit::{Config, Error, Result, html, price, request_id};
+use page_kit::outbox::{Outbox, Settings};
+use page_kit::{Config, Error, Result, Source, html, price, request_id};
 use templates::{Frame, OrderLine, Problem, Shell, Totals};
 
 use crate::visitor::Visitor;
-use crate::{PAGE, accounts, assets, basket, confirmation, details, orders, sample};
+use crate::{PAGE, accounts, assets, basket, confirmation, details, orders, sample, submission};
 
 /// Where the basket is.
 pub(crate) const BASKET: &str = "/checkout";
@@ -22,28 +23,49 @@ pub(crate) struct Checkout {
     pub(crate) assets: assets::Urls,
     pub(crate) accounts: accounts::Client,
     pub(crate) orders: orders::Client,
+    pub(crate) outbox: Outbox<orders::Wanted>,
+}
+
+impl Checkout {
+    /// The page with the services and the outbox that the configuration names.
+    pub(crate) async fn open(config: &Config, settings: &Settings) -> Result<Self> {
+        let accounts = config.source("accounts", sample::accounts::routes)?;
+        let orders = config.source("orders", sample::orders::routes)?;
+        Self::with(config, settings, &accounts, &orders).await
+    }
+
+    /// The page with these services.
+    pub(crate) async fn with(config: &Config, settings: &Settings, accounts: &Source, orders: &Source) -> Result<Self> {
+        let orders = orders::Client::new(orders);
+        let placing = orders.clone();
+        let deliver = move |key, wanted| {
+            let orders = placing.clone();
+            async move { orders.place(key, &wanted).await }
+        };
+        Ok(Self {
+            frame: Frame::new(PAGE.name, config.asset_urls()),
+            assets: assets::Urls::new(config.asset_urls()),
+            accounts: accounts::Client::new(accounts),
+            outbox: Outbox::open(config, settings, orders::ORDER, deliver).await?,
+            orders,
+        })
+    }
 }
 
 /// Every URL of this page.
-pub(crate) fn routes(config: &Config) -> Result<Router> {
-    let page = Checkout {
-        frame: Frame::new(PAGE.name, config.asset_urls()),
-        assets: assets::Urls::new(config.asset_urls()),
-        accounts: accounts::Client::new(config.service("accounts", sample::accounts::routes)?),
-        orders: orders::Client::new(config.service("orders", sample::orders::routes)?),
-    };
+pub(crate) fn routes(page: Checkout) -> Router {
     let routes = Router::new()
         .route("/checkout", get(basket::show))
         .route("/checkout/", get(async || Redirect::permanent(BASKET)))
         .route("/checkout/lines/{slug}", get(async || Redirect::to(BASKET)).post(basket::change))
-        .route("/checkout/details", get(details::show).post(details::submit))
+        .route("/checkout/details", get(details::show).post(submission::submit))
         .route("/checkout/orders/{key}", get(confirmation::show))
         .fallback(not_found)
         .with_state(page.clone());
-    Ok(page_kit::with_problems(routes, move |problem| {
+    page_kit::with_problems(routes, move |problem| {
         let shell = page.frame.shell(problem.heading);
         Problem::new(shell, problem.heading, problem.explanation, problem.request_id).render()
-    }))
+    })
 }
 
 #[derive(Template)]
@@ -76,4 +98,9 @@ pub(crate) fn order_lines(lines: &[orders::Line]) -> Vec<OrderLine> {
 pub(crate) fn totals(totals: &orders::Totals) -> Totals {
     let shipping = (totals.shipping.amount != 0).then(|| price(totals.shipping));
     Totals { subtotal: price(totals.subtotal), shipping, total: price(totals.total) }
+}
+
+/// The totals of what has none.
+pub(crate) fn no_totals() -> Totals {
+    Totals { subtotal: String::new(), shipping: None, total: String::new() }
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use page_kit::{Cookies, log_missing};
+use page_kit::Cookies;
 use templates::Shell;
 
 use crate::accounts::Account;
@@ -23,7 +23,7 @@ impl Visitor {
     /// Who brought these cookies; for handlers that ask something else meanwhile. Others have it as an argument.
     pub(crate) async fn of(page: &Checkout, cookies: Cookies) -> Self {
         let account = match cookies.session() {
-            Some(session) => page.accounts.account(session).await.inspect_err(log_missing),
+            Some(session) => page.accounts.account(session).await,
             None => Ok(None),
         };
         match account {

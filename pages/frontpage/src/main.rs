@@ -2,6 +2,7 @@
 
 mod page;
 mod product;
+mod product_view;
 mod search;
 mod visitor;
 

@@ -9,7 +9,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use page_kit::{Config, Error, Result, html, log_missing, request_id};
+use page_kit::{Answer, Config, Error, Result, Source, html, request_id};
 use templates::{Frame, Problem, Shell};
 use tokio::join;
 
@@ -17,8 +17,6 @@ use crate::assets::FAVICON_ICO;
 use crate::search::{Results, Search};
 use crate::{PAGE, accounts, assets, catalog, orders, product, sample, visitor};
 
-/// Views that are the same for everybody may be kept this long by everybody.
-pub(crate) const FOR_EVERYBODY: &str = "public, max-age=60";
 /// Names the part of a view that a script asks for, at the view's own URL.
 pub(crate) const FRAGMENT: &str = "x-fragment";
 
@@ -41,14 +39,31 @@ impl Frontpage {
     }
 }
 
+/// Whom this page asks.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) catalog: Source,
+    pub(crate) orders: Source,
+    pub(crate) accounts: Source,
+}
+
 /// Every URL of this page, as its `page.toml` lists them.
 pub(crate) fn routes(config: &Config) -> Result<Router> {
+    let sources = Sources {
+        catalog: config.source("catalog", sample::catalog::routes)?,
+        orders: config.source("orders", sample::orders::routes)?,
+        accounts: config.source("accounts", sample::accounts::routes)?,
+    };
+    Ok(routes_with(config, &sources))
+}
+
+pub(crate) fn routes_with(config: &Config, sources: &Sources) -> Router {
     let page = Frontpage {
         frame: Frame::new(PAGE.name, config.asset_urls()),
         assets: assets::Urls::new(config.asset_urls()),
-        catalog: catalog::Client::new(config.service("catalog", sample::catalog::routes)?),
-        orders: orders::Client::new(config.service("orders", sample::orders::routes)?),
-        accounts: accounts::Client::new(config.service("accounts", sample::accounts::routes)?),
+        catalog: catalog::Client::new(&sources.catalog),
+        orders: orders::Client::new(&sources.orders),
+        accounts: accounts::Client::new(&sources.accounts),
     };
     let routes = Router::new()
         .route("/", get(home))
@@ -58,10 +73,10 @@ pub(crate) fn routes(config: &Config) -> Result<Router> {
         .route("/robots.txt", get(ROBOTS))
         .fallback(not_found)
         .with_state(page.clone());
-    Ok(page_kit::with_problems(routes, move |problem| {
+    page_kit::with_problems(routes, move |problem| {
         let shell = page.shell(problem.heading);
         Problem::new(shell, problem.heading, problem.explanation, problem.request_id).render()
-    }))
+    })
 }
 
 #[derive(Template)]
@@ -90,36 +105,37 @@ async fn home(
         return results(page, &query).await;
     }
     let (categories, products) = join!(page.catalog.categories(), page.catalog.products(&query));
-    let Some(products) = products.transpose() else {
+    let is_complete = categories.is_fresh() && products.is_fresh();
+    let Some(results) = Results::new(&query, products) else {
         return Ok(not_found(State(page)).await?.into_response());
     };
-    let mut shell = page.shell("Gear for slow mountains");
-    if query.is_empty() {
-        shell = shell.at("/");
-    }
-    let mut caching = FOR_EVERYBODY;
-    for error in [categories.as_ref().err(), products.as_ref().err()].into_iter().flatten() {
-        log_missing(error);
-        shell.notice = "Some of the shop can’t be shown at this moment. Please try again in a minute.".to_owned();
-        caching = "no-store";
-    }
-    let categories = categories.unwrap_or_default();
+    let categories = match categories {
+        // What kinds of gear there are is the same as yesterday.
+        Answer::Fresh(known) | Answer::Stale(known, _) => known.categories.clone(),
+        Answer::Unavailable => Vec::new(),
+    };
+    let shell = page.shell("Gear for slow mountains");
     let view = HomeView {
-        shell,
+        shell: if query.is_empty() { shell.at("/") } else { shell },
         assets: page.assets,
         search: Search::new(&query, &categories),
-        results: Results::new(&query, products.ok()),
+        results,
         categories,
     };
-    Ok(([(CACHE_CONTROL, caching), (VARY, FRAGMENT)], html(&view)?).into_response())
+    Ok(([(CACHE_CONTROL, for_everybody(is_complete)), (VARY, FRAGMENT)], html(&view)?).into_response())
+}
+
+/// How a view may be kept that is the same for everybody: not at all when it shows something old, or lacks something.
+pub(crate) fn for_everybody(is_complete: bool) -> &'static str {
+    if is_complete { "public, max-age=60" } else { "no-store" }
 }
 
 /// The results alone, for the script that puts them in place.
 async fn results(page: Frontpage, query: &HashMap<String, String>) -> Result<Response, Error> {
-    let Some(products) = page.catalog.products(query).await? else {
+    let Some(results) = Results::new(query, page.catalog.products(query).await) else {
         return Ok(not_found(State(page)).await?.into_response());
     };
-    let view = ResultsView { shell: page.shell(""), results: Results::new(query, Some(products)) };
+    let view = ResultsView { shell: page.shell(""), results };
     Ok(([(CACHE_CONTROL, "no-store"), (VARY, FRAGMENT)], html(&view)?).into_response())
 }
 

@@ -8,68 +8,45 @@ use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
-use page_kit::{Cookies, Error, ServiceError, html, price};
+use page_kit::{Answer, Cookies, Error, ServiceError, html, log_missing, not_now};
 use serde_json::json;
 use templates::Shell;
 
-use crate::assets;
-use crate::catalog::{self, Spec};
-use crate::page::{FOR_EVERYBODY, FRAGMENT, Frontpage, not_found};
-use crate::search::{Card, stock_text};
+use crate::page::{FRAGMENT, Frontpage, for_everybody, not_found};
+use crate::product_view::ProductView;
 
+/// In place of a product that nobody can tell us about.
 #[derive(Template)]
-#[template(path = "product.html")]
-struct ProductView {
+#[template(path = "product_unavailable.html")]
+struct UnavailableView {
     shell: Shell,
-    assets: assets::Urls,
-    product: Product,
-    quantity: String,
-    quantity_error: String,
-    added: bool,
-    related: Vec<Card>,
-}
-
-struct Product {
     slug: String,
-    name: String,
-    summary: String,
-    description: Vec<String>,
-    category: String,
-    category_slug: String,
-    price: String,
-    drawing: String,
-    badge: String,
-    stock_level: String,
-    stock_text: String,
-    specs: Vec<Spec>,
+    form_error: String,
 }
 
-impl ProductView {
-    fn new(page: &Frontpage, product: catalog::Product) -> Self {
-        let catalog::Product { summary, description, specs, related } = product;
-        let shell = Shell { description: summary.summary.clone(), ..page.shell(&summary.name) };
-        Self {
-            shell,
-            assets: page.assets,
-            quantity: "1".to_owned(),
-            quantity_error: String::new(),
-            added: false,
-            related: related.into_iter().map(Card::new).collect(),
-            product: Product {
-                price: price(summary.price),
-                stock_text: stock_text(&summary.stock),
-                stock_level: summary.stock.level,
-                slug: summary.slug,
-                name: summary.name,
-                summary: summary.summary,
-                category: summary.category.name,
-                category_slug: summary.category.slug,
-                drawing: summary.drawing,
-                badge: summary.badge.unwrap_or_default(),
-                description,
-                specs,
-            },
+/// A product's view, or what is said in its place.
+enum Shown {
+    Product(Box<ProductView>),
+    Unknown,
+    Unavailable,
+}
+
+impl Frontpage {
+    async fn show_product(&self, slug: &str) -> Shown {
+        let (product, age) = match self.catalog.product(slug).await {
+            Answer::Fresh(product) => (product, None),
+            Answer::Stale(product, age) => (product, Some(age)),
+            Answer::Unavailable => return Shown::Unavailable,
+        };
+        match product.as_ref() {
+            Some(product) => Shown::Product(Box::new(ProductView::new(self, product, age))),
+            None => Shown::Unknown,
         }
+    }
+
+    fn product_unavailable(&self, slug: &str, form_error: &str) -> UnavailableView {
+        let shell = self.shell("In the clouds");
+        UnavailableView { shell, slug: slug.to_owned(), form_error: form_error.to_owned() }
     }
 }
 
@@ -79,13 +56,20 @@ pub(crate) async fn show(
     Path(slug): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, Error> {
-    let Some(product) = page.catalog.product(&slug).await? else {
-        return Ok(not_found(State(page)).await?.into_response());
+    let mut view = match page.show_product(&slug).await {
+        Shown::Product(view) => view,
+        Shown::Unknown => return Ok(not_found(State(page)).await?.into_response()),
+        Shown::Unavailable => {
+            let view = page.product_unavailable(&slug, "");
+            return Ok(([(CACHE_CONTROL, for_everybody(false))], html(&view)?).into_response());
+        }
     };
-    let added = query.contains_key("added");
-    let caching = if added { "private, no-cache" } else { FOR_EVERYBODY };
-    let view = ProductView { added, ..ProductView::new(&page, product) };
-    Ok(([(CACHE_CONTROL, caching)], html(&view)?).into_response())
+    view.added = query.contains_key("added");
+    let caching = match view.as_of.is_none() {
+        true if view.added => "private, no-cache",
+        is_complete => for_everybody(is_complete),
+    };
+    Ok(([(CACHE_CONTROL, caching)], html(&*view)?).into_response())
 }
 
 /// `POST /products/{slug}`: answers with a redirect, or with JSON for the script that stays on the page.
@@ -113,7 +97,8 @@ pub(crate) async fn add(
         Err(error) if error.is_unknown("unknown_product") => Ok(not_found(State(page)).await?.into_response()),
         Err(error) => match objection(&error) {
             Some(message) => refuse(page, &slug, typed, message, is_script).await,
-            None => Err(error.into()),
+            None if error.refusal().is_some() || is_script => Err(error.into()),
+            None => not_added(page, &slug, typed, &error).await,
         },
     }
 }
@@ -128,11 +113,26 @@ async fn refuse(page: Frontpage, slug: &str, typed: &str, message: String, is_sc
     if is_script {
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "message": message }))).into_response());
     }
-    let Some(product) = page.catalog.product(slug).await? else {
-        return Ok(not_found(State(page)).await?.into_response());
+    let body = match page.show_product(slug).await {
+        Shown::Product(view) => html(&view.with_quantity(typed, message))?,
+        Shown::Unknown => return Ok(not_found(State(page)).await?.into_response()),
+        Shown::Unavailable => html(&page.product_unavailable(slug, &message))?,
     };
-    let quantity = typed.to_owned();
-    let view = ProductView::new(&page, product);
-    let view = ProductView { quantity, quantity_error: message, shell: view.shell.with_errors(), ..view };
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, html(&view)?).into_response())
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, [(CACHE_CONTROL, "no-store")], body).into_response())
+}
+
+/// The form again, as orders can't take it now.
+async fn not_added(page: Frontpage, slug: &str, typed: &str, error: &ServiceError) -> Result<Response, Error> {
+    log_missing(error);
+    let message = match error {
+        ServiceError::Unreachable { .. } => {
+            "We can’t reach the baskets at this moment, so nothing was added. Please try again in a minute."
+        }
+        _ => "We can’t tell whether that was added. Please look into your basket before you try again.",
+    };
+    match page.show_product(slug).await {
+        Shown::Product(view) => not_now(&view.with_quantity(typed, String::new()).with_error(message)),
+        Shown::Unknown => Ok(not_found(State(page)).await?.into_response()),
+        Shown::Unavailable => not_now(&page.product_unavailable(slug, message)),
+    }
 }

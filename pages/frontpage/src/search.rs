@@ -1,14 +1,19 @@
 //! The search form and what it found, as views.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use page_kit::price;
+use page_kit::{Answer, ago, price, time_ago};
 use templates::Choice;
 
 use crate::catalog::{Category, Products, Stock, Summary};
 
 const SORTS: &[(&str, &str)] =
     &[("", "Our pick first"), ("price", "Price, low to high"), ("-price", "Price, high to low"), ("name", "Name")];
+
+/// The level of a stock of which nobody says anything.
+const UNKNOWN: &str = "unknown";
 
 /// The search form, as it was filled in.
 pub(crate) struct Search {
@@ -33,19 +38,44 @@ impl Search {
     }
 }
 
-/// What was found; or that nobody could be asked.
+/// When prices were looked up that can't be looked up now.
+#[derive(Debug, Clone)]
+pub(crate) struct AsOf {
+    /// `20 minutes ago`
+    pub(crate) ago: String,
+    /// RFC 3339.
+    pub(crate) time: String,
+}
+
+impl AsOf {
+    pub(crate) fn new(age: Duration) -> Self {
+        Self { ago: ago(age), time: time_ago(age) }
+    }
+}
+
+/// What was found, now or some time ago; or that nobody could be asked.
 pub(crate) struct Results {
     pub(crate) heading: String,
     pub(crate) total: u32,
     pub(crate) filtered: bool,
     pub(crate) unavailable: bool,
+    pub(crate) as_of: Option<AsOf>,
+    /// Whether nobody says how many there are of some of the products.
+    pub(crate) stock_unknown: bool,
     pub(crate) products: Vec<Card>,
 }
 
 impl Results {
-    pub(crate) fn new(query: &HashMap<String, String>, found: Option<Products>) -> Self {
-        let unavailable = found.is_none();
-        let Products { products, total } = found.unwrap_or_default();
+    /// The results as a view; none when there can't be such a search.
+    pub(crate) fn new(query: &HashMap<String, String>, found: Answer<Arc<Option<Products>>>) -> Option<Self> {
+        let unavailable = matches!(found, Answer::Unavailable);
+        let (found, age) = match found {
+            Answer::Fresh(found) => (found, None),
+            Answer::Stale(found, age) => (found, Some(age)),
+            Answer::Unavailable => (Arc::new(Some(Products::default())), None),
+        };
+        let found = found.as_ref().as_ref()?;
+        let total = found.total;
         let mut heading = match total {
             _ if unavailable => "Products".to_owned(),
             1 => "1 product".to_owned(),
@@ -55,8 +85,16 @@ impl Results {
         if !words.is_empty() {
             heading += &format!(" for “{words}”");
         }
-        let products = products.into_iter().map(Card::new).collect();
-        Self { heading, total, filtered: is_filtered(query), unavailable, products }
+        let products: Vec<_> = found.products.iter().map(|product| Card::new(product, age)).collect();
+        Some(Self {
+            heading,
+            total,
+            filtered: is_filtered(query),
+            unavailable,
+            as_of: age.map(AsOf::new),
+            stock_unknown: products.iter().any(|product| product.stock_level == UNKNOWN),
+            products,
+        })
     }
 }
 
@@ -73,27 +111,34 @@ pub(crate) struct Card {
 }
 
 impl Card {
-    pub(crate) fn new(product: Summary) -> Self {
+    /// A card with what was known `age` ago; none is now.
+    pub(crate) fn new(product: &Summary, age: Option<Duration>) -> Self {
+        let (stock_level, stock_text) = stock_said(product.stock.as_ref(), age);
         Self {
             price: price(product.price),
-            stock_text: stock_text(&product.stock),
-            stock_level: product.stock.level,
-            slug: product.slug,
-            name: product.name,
-            summary: product.summary,
-            drawing: product.drawing,
-            badge: product.badge.unwrap_or_default(),
+            stock_text,
+            stock_level,
+            slug: product.slug.clone(),
+            name: product.name.clone(),
+            summary: product.summary.clone(),
+            drawing: product.drawing.clone(),
+            badge: product.badge.clone().unwrap_or_default(),
         }
     }
 }
 
-/// How the stock is put into words.
-pub(crate) fn stock_text(stock: &Stock) -> String {
-    match stock.level.as_str() {
+/// The level of a stock, and how it is put into words. Prices hold for days, pieces on a shelf don't: an old number of
+/// them is none.
+pub(crate) fn stock_said(stock: Option<&Stock>, age: Option<Duration>) -> (String, String) {
+    let Some(stock) = stock.filter(|_| age.is_none()) else {
+        return (UNKNOWN.to_owned(), "We can’t see our shelves just now".to_owned());
+    };
+    let text = match stock.level.as_str() {
         "out" => "Sold out".to_owned(),
         "low" => format!("Only {} left", stock.quantity),
         _ => "In stock".to_owned(),
-    }
+    };
+    (stock.level.clone(), text)
 }
 
 fn is_filtered(query: &HashMap<String, String>) -> bool {

@@ -1,11 +1,13 @@
 //! The frontpage by itself, in process.
 
+mod degraded;
+
 use std::collections::HashMap;
 
 use axum::http::StatusCode;
 use axum::{Json, Router};
 use page_kit::testing::Visitor;
-use page_kit::{Config, Service};
+use page_kit::{Answer, Config, Metrics, Service, Source, Unavailable};
 use serde_json::json;
 
 use crate::{PAGE, accounts, assets, catalog, orders, page, product};
@@ -69,13 +71,13 @@ async fn a_search_that_is_too_long_for_a_url_is_found_nowhere() {
 #[tokio::test]
 async fn a_refusal_that_nobody_expects_is_an_error_and_not_nothing() {
     let refuses = async || (StatusCode::TOO_MANY_REQUESTS, Json(json!({ "error": { "code": "slow_down" } })));
-    let service = Service::in_process("any", Router::new().fallback(refuses));
-    assert!(accounts::Client::new(service.clone()).name("ada").await.is_err());
-    assert!(orders::Client::new(service.clone()).count("full").await.is_err());
-    assert!(orders::Client::new(service.clone()).add(Some("full"), "mug", 1).await.is_err());
-    let catalog = catalog::Client::new(service);
-    assert!(catalog.product("mug").await.is_err());
-    assert!(catalog.products(&HashMap::new()).await.is_err());
+    let source = Source::new(Service::in_process("any", Router::new().fallback(refuses)), &Metrics::new());
+    assert_eq!(accounts::Client::new(&source).name("ada").await, Err(Unavailable));
+    assert_eq!(orders::Client::new(&source).count("full").await, Err(Unavailable));
+    assert!(orders::Client::new(&source).add(Some("full"), "mug", 1).await.is_err());
+    let catalog = catalog::Client::new(&source);
+    assert!(matches!(catalog.product("mug").await, Answer::Unavailable));
+    assert!(matches!(catalog.products(&HashMap::new()).await, Answer::Unavailable));
 }
 
 #[tokio::test]
@@ -84,7 +86,8 @@ async fn who_may_add_no_more_products_is_told_so_beside_the_quantity() {
         let fields = json!({ "slug": "A basket holds at most 100 different products." });
         (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "error": { "code": "invalid", "fields": fields } })))
     };
-    let orders = orders::Client::new(Service::in_process("orders", Router::new().fallback(refuses)));
+    let source = Source::new(Service::in_process("orders", Router::new().fallback(refuses)), &Metrics::new());
+    let orders = orders::Client::new(&source);
     let error = orders.add(Some("full"), "mug", 1).await.unwrap_err();
     assert_eq!(product::objection(&error).as_deref(), Some("A basket holds at most 100 different products."));
 }

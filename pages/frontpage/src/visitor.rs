@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
-use page_kit::{Cookies, log_missing};
+use page_kit::Cookies;
 use serde::Serialize;
 use tokio::join;
 
@@ -14,9 +14,12 @@ use crate::page::Frontpage;
 struct Visitor {
     name: Option<String>,
     basket: u32,
+    /// Which of the two can't be learned now, so that what they say means nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unknown: Vec<&'static str>,
 }
 
-/// A visitor whose session has ended, or of whom nothing can be learned now, is one without a name.
+/// A visitor whose session has ended is one without a name.
 pub(crate) async fn who(State(page): State<Frontpage>, cookies: Cookies) -> impl IntoResponse {
     let name = async {
         match cookies.session() {
@@ -31,9 +34,13 @@ pub(crate) async fn who(State(page): State<Frontpage>, cookies: Cookies) -> impl
         }
     };
     let (name, count) = join!(name, count);
-    let basket = count.inspect_err(log_missing).unwrap_or_default();
     let has_ended = cookies.session().is_some() && matches!(name, Ok(None));
-    let name = name.inspect_err(log_missing).unwrap_or_default();
+    let unknown = [("name", name.is_err()), ("basket", count.is_err())];
+    let visitor = Visitor {
+        name: name.unwrap_or_default(),
+        basket: count.unwrap_or_default(),
+        unknown: unknown.into_iter().filter(|(_, is_unknown)| *is_unknown).map(|(what, _)| what).collect(),
+    };
     let cookies = if has_ended { cookies.without_session() } else { cookies };
-    (cookies, [(CACHE_CONTROL, "no-store")], Json(Visitor { name, basket }))
+    (cookies, [(CACHE_CONTROL, "no-store")], Json(visitor))
 }

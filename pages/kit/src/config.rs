@@ -7,6 +7,9 @@ use service_kit::args::Listen;
 use service_kit::client::{ConfigError, Service};
 use shared_assets::AssetUrls;
 
+use crate::metrics::Metrics;
+use crate::query::Source;
+
 /// What a page's binary knows of itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
@@ -35,6 +38,7 @@ impl Page {
 pub struct Config {
     pub(crate) page: Page,
     pub(crate) flags: Flags,
+    pub(crate) metrics: Metrics,
 }
 
 #[derive(Debug, Clone, Parser)]
@@ -56,20 +60,33 @@ pub(crate) struct Flags {
     pub(crate) asset_urls: AssetUrls,
 }
 
+/// What a page has that needs no flags of its own.
+#[derive(Debug, clap::Args)]
+struct NoMore {}
+
 impl Config {
     /// The configuration by the process's arguments and environment. Ends the process with status 2, naming the flag
     /// or variable, when something in them is wrong; with status 0 for `--help` and `--version`.
     pub fn from_env(page: Page) -> Self {
+        Self::from_env_with::<NoMore>(page).0
+    }
+
+    /// The same for a page that has flags of its own, each with an environment variable.
+    pub fn from_env_with<A: clap::Args>(page: Page) -> (Self, A) {
         let command = Flags::command().name(page.name).version(page.version);
+        let about = command.get_about().cloned().unwrap_or_default();
+        // The page's own flags bring a description of themselves, which is none of the page.
+        let command = A::augment_args(command).about(about).long_about(None);
         let matches = command.get_matches();
         let flags = Flags::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        Self { page, flags }
+        let own = A::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        (Self { page, flags, metrics: Metrics::new() }, own)
     }
 
     /// The configuration of a page that is run by itself, in process; for tests.
     pub fn standalone(page: Page) -> Self {
         let flags = Flags::parse_from([page.name, "--standalone"]);
-        Self { page, flags }
+        Self { page, flags, metrics: Metrics::new() }
     }
 
     /// Which URLs of assets the page links.
@@ -82,10 +99,28 @@ impl Config {
     /// # Errors
     /// When the variable is missing or no `http://` address; the error names it.
     pub fn service(&self, name: &str, sample: impl FnOnce() -> Router) -> Result<Service, ConfigError> {
-        if self.flags.standalone || self.flags.check {
+        if self.is_alone() {
             return Ok(Service::in_process(name, service_kit::error::with_fallbacks(sample())));
         }
         Service::from_env(name)
+    }
+
+    /// The same service, for queries.
+    ///
+    /// # Errors
+    /// As [`service`](Self::service).
+    pub fn source(&self, name: &str, sample: impl FnOnce() -> Router) -> Result<Source, ConfigError> {
+        Ok(Source::new(self.service(name, sample)?, &self.metrics))
+    }
+
+    /// Whether the page runs by itself, so that it has no services, and no data to keep.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.flags.standalone || self.flags.check
+    }
+
+    /// The page's counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 }
 
@@ -95,7 +130,8 @@ mod tests {
 
     #[test]
     fn every_flag_has_a_variable() {
-        let command = Flags::command();
+        let own = <crate::outbox::Settings as clap::Args>::augment_args;
+        let command = own(Flags::command());
         let flags = command.get_arguments().filter(|flag| !["help", "version"].contains(&flag.get_id().as_str()));
         for flag in flags {
             let variable = flag.get_env().and_then(|name| name.to_str()).unwrap_or_default();

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use service_kit::client;
 
+use crate::Unavailable;
 use crate::problem::Problem;
 
 /// What `main` returns: an error that ends the process, told in one line.
@@ -17,6 +18,9 @@ pub enum Error {
     /// A service can't be asked, or gave an answer that this page has no use for.
     #[error(transparent)]
     Service(#[from] client::Error),
+    /// A query or lookup has no answer, and there is no view without it. Its cause has been logged.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     /// A template failed.
     #[error("a view could not be rendered")]
     Render(#[from] askama::Error),
@@ -34,7 +38,7 @@ impl Error {
             Self::Service(client::Error::Refused { .. } | client::Error::Garbage { .. }) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            Self::Service(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Service(_) | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Render(_) | Self::Panicked(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::CrossOrigin => StatusCode::FORBIDDEN,
         }
@@ -45,6 +49,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.status();
         match status {
+            _ if matches!(self, Self::Unavailable(_)) => {}
             StatusCode::INTERNAL_SERVER_ERROR => tracing::error!(error = chain(&self), "a request failed"),
             _ => tracing::warn!(error = chain(&self), "a request could not be answered"),
         }
@@ -58,7 +63,7 @@ pub fn log_missing(error: &client::Error) {
 }
 
 /// An error and its causes in one line, outermost first.
-fn chain(error: &dyn error::Error) -> String {
+pub(crate) fn chain(error: &dyn error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

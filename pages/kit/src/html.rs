@@ -1,9 +1,9 @@
 //! Views as answers.
 
 use askama::Template;
-use axum::http::HeaderName;
-use axum::http::header::CACHE_CONTROL;
-use axum::response::Html;
+use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
 use service_kit::context;
 
 use crate::Error;
@@ -14,6 +14,16 @@ use crate::Error;
 /// When the template fails.
 pub fn html(view: &impl Template) -> Result<Html<String>, Error> {
     Ok(Html(view.render()?))
+}
+
+/// The view of what can't be done at this moment, as a form that no service takes: 503. What was sent is in it, so that
+/// nobody has to type it again.
+///
+/// # Errors
+/// When the template fails.
+pub fn not_now(view: &impl Template) -> Result<Response, Error> {
+    let headers = [(CACHE_CONTROL, "no-store"), (RETRY_AFTER, "5")];
+    Ok((StatusCode::SERVICE_UNAVAILABLE, headers, html(view)?).into_response())
 }
 
 /// How a view that is rendered for one visitor may be kept: by that visitor's browser, which asks again; or not at

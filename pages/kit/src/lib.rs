@@ -19,9 +19,13 @@
 //!
 //! - [`Config`]: flags and environment, the services among them; wrong ones end the process before it listens.
 //! - [`serve`]: the page contract (manifest, health, assets), and the headers and form protection of every answer.
-//! - [`html`], [`Error`], [`with_problems`]: what a handler answers with.
+//! - [`Query`], [`Lookup`]: questions to a service that may be slow, wrong or dead.
+//! - [`outbox`]: commands that are not lost, however a service does.
+//! - [`feed`]: what a service tells of, kept in a read model of the page's own.
+//! - [`html`], [`not_now`], [`Error`], [`with_problems`]: what a handler answers with.
+//! - [`Metrics`]: the page's counters, at `/health/metrics`.
 //! - [`Cookies`]: the visitor's session and basket.
-//! - [`price`], [`day`]: how money and dates are written.
+//! - [`price`], [`day`], [`ago`]: how money and times are written.
 //! - [`local_path`], [`link`]: which paths a visitor may be sent on to, and how to write them.
 //! - [`testing`]: a visitor for tests.
 
@@ -31,6 +35,16 @@ mod serve;
 mod assets;
 mod check;
 mod manifest;
+mod metrics;
+
+mod query;
+
+mod data;
+mod wal;
+mod work;
+
+pub mod feed;
+pub mod outbox;
 
 mod form_protection;
 mod headers;
@@ -47,14 +61,18 @@ pub mod testing;
 
 pub use config::{Config, Page};
 pub use cookies::Cookies;
+pub use data::{Data, FolderError};
 pub use error::{Error, Result, log_missing};
-pub use html::{html, private, request_id};
+pub use html::{html, not_now, private, request_id};
 pub use local_path::{link, local_path};
+pub use metrics::Metrics;
 pub use money::price;
 pub use problem::{Problem, with_problems};
-pub use serve::{app, serve};
-pub use time::day;
+pub use query::{Ages, Answer, Lookup, Query, Source, Unavailable};
+pub use serve::{app, serve, serve_with};
+pub use time::{ago, day, time_ago};
+pub use work::Work;
 
 pub use service_kit::Failure;
 pub use service_kit::client::{Error as ServiceError, Refusal, Service};
-pub use service_kit::money::Money;
+pub use service_kit::money::{Currency, Money};

@@ -1,7 +1,6 @@
-//! The page contract around a page's own routes: manifest, health, assets, counted requests.
+//! The page contract around a page's own routes: manifest, health, assets, counters.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -18,7 +17,9 @@ use shared_assets::Asset;
 use crate::assets::{Assets, NameTaken};
 use crate::config::Config;
 use crate::manifest::Manifest;
-use crate::{check, form_protection, headers, manifest};
+use crate::metrics::Metrics;
+use crate::work::Work;
+use crate::{check, form_protection, headers, manifest, metrics};
 
 /// What a page that runs by itself takes for the basket of a visitor who brings none: there is no shop beside it in
 /// which one could be filled.
@@ -31,6 +32,19 @@ const SAMPLE_BASKET: &str = "basket=sample";
 /// # Errors
 /// When two assets have one name, the address can't be listened on, or the check fails.
 pub async fn serve(config: &Config, bundles: &[&'static [Asset]], routes: Router) -> Result<(), Failure> {
+    serve_with(config, bundles, routes, Vec::new()).await
+}
+
+/// The same, with work that goes on beside it. Once the page is asked to stop, the work is waited for.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_with(
+    config: &Config,
+    bundles: &[&'static [Asset]],
+    routes: Router,
+    work: Vec<Work>,
+) -> Result<(), Failure> {
     let assets = Assets::new(bundles)?;
     let manifest = Manifest::new(&config.page, &assets);
     if config.flags.check {
@@ -39,47 +53,50 @@ pub async fn serve(config: &Config, bundles: &[&'static [Asset]], routes: Router
         return Ok(());
     }
     telemetry::init()?;
-    let requests = Requests::default();
-    let (page, release, counted) = (config.page.name, config.page.release(), requests.clone());
-    let live = move || json!({ "page": page, "release": release, "requests": counted.count() });
-    let router = around(config, assets, &manifest, requests, routes);
-    Server::new(page, &config.flags.listen).live(live).run(router).await?;
+    let (page, release, requests) = (config.page.name, config.page.release(), config.metrics.requests().clone());
+    let told: Vec<_> = work.iter().filter_map(|work| Some((work.name, work.live.clone()?))).collect();
+    let live = move || {
+        let mut live = json!({ "page": page, "release": release, "requests": requests.get() });
+        told.iter().for_each(|(name, tell)| live[*name] = tell());
+        live
+    };
+    let router = around(config, assets, &manifest, routes);
+    let server = Server::new(page, &config.flags.listen).finishing_late().live(live);
+    let begin = |work: Work| (tokio::spawn((work.run)(server.readiness())), work.finish);
+    let working: Vec<_> = work.into_iter().map(begin).collect();
+    server.run(router).await?;
+    for (work, finish) in working {
+        // It can only have panicked, which has been told.
+        let _panicked = work.await;
+        finish().await;
+    }
     Ok(())
 }
 
-/// All that [`serve`] serves but health checks, in process; for tests.
+/// All that [`serve`] serves but whether it is live and ready, in process; for tests.
 ///
 /// # Errors
 /// When two assets have one name.
 pub fn app(config: &Config, bundles: &[&'static [Asset]], routes: Router) -> Result<Router, NameTaken> {
     let assets = Assets::new(bundles)?;
     let manifest = Manifest::new(&config.page, &assets);
-    Ok(around(config, assets, &manifest, Requests::default(), routes))
+    Ok(around(config, assets, &manifest, routes))
 }
 
-fn around(config: &Config, assets: Assets, manifest: &Manifest, requests: Requests, routes: Router) -> Router {
+fn around(config: &Config, assets: Assets, manifest: &Manifest, routes: Router) -> Router {
     let mut routes = routes.layer(from_fn(form_protection::protect)).layer(map_response(headers::add));
     if config.flags.standalone {
         routes = routes.layer(from_fn(with_sample_basket));
     }
     routes
         .merge(crate::assets::routes(Arc::new(assets)))
-        .layer(from_fn_with_state(requests, count))
+        .layer(from_fn_with_state(config.metrics.clone(), count))
         .merge(manifest::routes(manifest))
+        .merge(metrics::routes(config.metrics.clone()))
 }
 
-/// How many requests this instance has had, health checks and manifest aside.
-#[derive(Debug, Clone, Default)]
-struct Requests(Arc<AtomicU64>);
-
-impl Requests {
-    fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-async fn count(State(requests): State<Requests>, request: Request, next: Next) -> Response {
-    requests.0.fetch_add(1, Ordering::Relaxed);
+async fn count(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+    metrics.requests().inc();
     next.run(request).await
 }
 

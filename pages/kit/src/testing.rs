@@ -1,4 +1,8 @@
-//! For tests: a visitor who walks through a page in process, and keeps its cookies as a browser would.
+//! For tests: a visitor who walks through a page in process, and keeps its cookies as a browser would; and services that
+//! fail as they are told.
+
+mod faults;
+mod working;
 
 use std::collections::BTreeMap;
 
@@ -7,6 +11,9 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, Request};
 use tower::ServiceExt;
+
+pub use faults::{Fault, Faulty};
+pub use working::Working;
 
 /// Somebody who visits a page.
 #[derive(Debug, Clone)]

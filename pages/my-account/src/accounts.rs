@@ -1,13 +1,28 @@
 //! What this page asks accounts: everything there is to an account.
 
-use page_kit::{Service, ServiceError};
+use std::sync::Arc;
+use std::time::Duration;
+
+use page_kit::{Ages, Answer, Lookup, Query, Service, ServiceError, Source, Unavailable};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use templates::{Address, Country};
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Where we deliver is the same from day to day.
+const COUNTRIES: Ages = Ages { fresh: Duration::from_secs(10 * 60), stale: DAY.saturating_mul(30) };
+
+/// Signing out is done here in any case, so nobody waits long for accounts to be told.
+const SIGN_OUT: Duration = Duration::from_secs(1);
+
 /// The accounts service.
 #[derive(Debug, Clone)]
-pub(crate) struct Client(Service);
+pub(crate) struct Client {
+    service: Service,
+    session: Lookup<Option<Answered>>,
+    countries: Query<Countries>,
+}
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Account {
@@ -41,8 +56,13 @@ pub(crate) struct Session {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct Answered {
     account: Account,
+}
+
+#[derive(Deserialize)]
+struct Countries {
+    countries: Vec<Country>,
 }
 
 #[derive(Deserialize)]
@@ -51,8 +71,12 @@ struct Begun {
 }
 
 impl Client {
-    pub(crate) fn new(service: Service) -> Self {
-        Self(service)
+    pub(crate) fn new(source: &Source) -> Self {
+        Self {
+            service: source.service().clone(),
+            session: Lookup::optional("session", source, &["no_session"]),
+            countries: Query::new("countries", source, COUNTRIES),
+        }
     }
 
     /// A new account and its first session, in place of the session `old`.
@@ -66,7 +90,7 @@ impl Client {
     }
 
     async fn begin(&self, what: &str, form: &impl Serialize, old: Option<&str>) -> Result<Session, ServiceError> {
-        let request = self.0.post(&[what]).json(form);
+        let request = self.service.post(&[what]).json(form);
         let request = match old {
             Some(old) => request.bearer(old),
             None => request,
@@ -76,33 +100,27 @@ impl Client {
     }
 
     pub(crate) async fn sign_out(&self, session: &str) -> Result<(), ServiceError> {
-        self.0.delete(&["session"]).bearer(session).done().await
+        self.service.delete(&["session"]).bearer(session).within(SIGN_OUT).done().await
     }
 
     /// Whose session it is; none when it has ended.
-    pub(crate) async fn account(&self, session: &str) -> Result<Option<Account>, ServiceError> {
-        match self.0.get(&["session"]).bearer(session).send::<Answer>().await {
-            Ok(answer) => Ok(Some(answer.account)),
-            Err(error) if error.is("no_session") => Ok(None),
-            Err(error) => Err(error),
-        }
+    pub(crate) async fn account(&self, session: &str) -> Result<Option<Account>, Unavailable> {
+        let answer = self.session.ask(self.service.get(&["session"]).bearer(session)).await?;
+        Ok(answer.map(|answer| answer.account))
     }
 
     pub(crate) async fn save_profile(&self, session: &str, name: &str, email: &str) -> Result<(), ServiceError> {
         let body = json!({ "name": name, "email": email });
-        self.0.put(&["account"]).bearer(session).json(&body).done().await
+        self.service.put(&["account"]).bearer(session).json(&body).done().await
     }
 
     pub(crate) async fn save_address(&self, session: &str, address: &Address) -> Result<(), ServiceError> {
-        self.0.put(&["account", "address"]).bearer(session).json(address).done().await
+        self.service.put(&["account", "address"]).bearer(session).json(address).done().await
     }
 
-    pub(crate) async fn countries(&self) -> Result<Vec<Country>, ServiceError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            countries: Vec<Country>,
-        }
-        let answer: Answer = self.0.get(&["countries"]).send().await?;
-        Ok(answer.countries)
+    /// Where we deliver, as far as it is known, now or from before.
+    pub(crate) async fn countries(&self) -> Answer<Vec<Country>> {
+        let answer = self.countries.ask(self.service.get(&["countries"])).await;
+        answer.map(|known: Arc<Countries>| known.countries.clone())
     }
 }

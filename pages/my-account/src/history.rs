@@ -1,9 +1,11 @@
 //! What has been ordered: the list, and one order.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use page_kit::{Cookies, Error, day, html, log_missing, price, private};
+use page_kit::{Answer, Cookies, Error, ago, day, html, price, private, time_ago};
 use templates::{OrderLine, Shell, Totals};
 use tokio::join;
 
@@ -11,8 +13,35 @@ use crate::page::{MyAccount, not_found};
 use crate::visitor::{SignedIn, Visitor};
 use crate::{assets, orders};
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// Drawings beside an order in a list.
 const DRAWINGS: usize = 3;
+
+/// How old a list of orders is.
+#[derive(Default)]
+pub(crate) struct Late {
+    /// Whether there may be newer ones.
+    pub(crate) is_late: bool,
+    /// As one would say it; empty for less than a minute.
+    pub(crate) ago: String,
+    /// RFC 3339.
+    pub(crate) time: String,
+}
+
+impl Late {
+    /// What was answered, if anything, and how late it is.
+    pub(crate) fn of<T>(answer: Answer<T>) -> (Option<T>, Self) {
+        match answer {
+            Answer::Fresh(value) => (Some(value), Self::default()),
+            Answer::Stale(value, age) => {
+                let ago = if age < MINUTE { String::new() } else { ago(age) };
+                (Some(value), Self { is_late: true, ago, time: time_ago(age) })
+            }
+            Answer::Unavailable => (None, Self::default()),
+        }
+    }
+}
 
 /// One order in a list.
 pub(crate) struct OrderRow {
@@ -49,19 +78,28 @@ struct OrdersView {
     section: &'static str,
     orders: Vec<OrderRow>,
     orders_known: bool,
+    late: Late,
+}
+
+impl OrdersView {
+    fn new(page: &MyAccount, visitor: &SignedIn, orders: Option<Vec<orders::Order>>, late: Late) -> Self {
+        Self {
+            shell: visitor.shell(page, "Orders"),
+            assets: page.assets,
+            section: "orders",
+            orders_known: orders.is_some(),
+            orders: orders.unwrap_or_default().into_iter().map(OrderRow::new).collect(),
+            late,
+        }
+    }
 }
 
 /// `GET /my-account/orders`
 pub(crate) async fn list(State(page): State<MyAccount>, visitor: SignedIn) -> Result<impl IntoResponse, Error> {
-    let orders = page.orders.of(&visitor.account.id, None).await.inspect_err(log_missing);
-    let view = OrdersView {
-        shell: visitor.shell(&page, "Orders"),
-        assets: page.assets,
-        section: "orders",
-        orders_known: orders.is_ok(),
-        orders: orders.unwrap_or_default().into_iter().map(OrderRow::new).collect(),
-    };
-    Ok((private(view.orders_known), html(&view)?))
+    let orders = page.orders.of(&visitor.account.id, None).await;
+    let is_fresh = orders.is_fresh();
+    let (orders, late) = Late::of(orders);
+    Ok((private(is_fresh), html(&OrdersView::new(&page, &visitor, orders, late))?))
 }
 
 #[derive(Template)]
@@ -73,6 +111,7 @@ struct OrderView {
     order: Order,
     lines: Vec<OrderLine>,
     totals: Totals,
+    late: Late,
 }
 
 struct Order {
@@ -92,11 +131,12 @@ pub(crate) async fn order(
     cookies: Cookies,
 ) -> Result<Response, Error> {
     let (order, countries) = join!(page.orders.one(&id, &visitor.account.id), page.accounts.countries());
-    let Some(order) = order? else {
-        let visitor = Visitor::of(visitor, cookies);
-        return Ok(not_found(State(page), visitor).await?.into_response());
+    let is_fresh = order.is_fresh();
+    let (order, late) = Late::of(order);
+    let Some(order) = order.flatten() else {
+        return missing(page, visitor, cookies, is_fresh).await;
     };
-    let countries = countries.inspect_err(log_missing).unwrap_or_default();
+    let countries = countries.of_any_age().unwrap_or_default();
     let view = OrderView {
         shell: visitor.shell(&page, &format!("Order {}", order.number)),
         assets: page.assets,
@@ -115,8 +155,18 @@ pub(crate) async fn order(
             email: order.email,
         },
         lines: order.lines.into_iter().map(line).collect(),
+        late,
     };
-    Ok(html(&view)?.into_response())
+    Ok((private(is_fresh), html(&view)?).into_response())
+}
+
+/// There is no such order; or nobody can tell, since the newest are not here yet.
+async fn missing(page: MyAccount, visitor: SignedIn, cookies: Cookies, is_fresh: bool) -> Result<Response, Error> {
+    if is_fresh {
+        return Ok(not_found(State(page), Visitor::of(visitor, cookies)).await?.into_response());
+    }
+    let view = OrdersView::new(&page, &visitor, None, Late::default());
+    Ok((private(false), html(&view)?).into_response())
 }
 
 fn line(line: orders::Line) -> OrderLine {

@@ -12,6 +12,7 @@ mod sign_in;
 mod sign_up;
 
 mod accounts;
+mod basket;
 mod orders;
 
 mod sample;
@@ -30,9 +31,10 @@ const PAGE: page_kit::Page = page_kit::Page {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> page_kit::Result<()> {
-    let config = page_kit::Config::from_env(PAGE);
-    let routes = page::routes(&config)?;
-    page_kit::serve(&config, &[shared_assets::ALL, assets::ALL], routes).await
+    let (config, data) = page_kit::Config::from_env_with::<page_kit::Data>(PAGE);
+    let page = page::MyAccount::open(&config, &data).await?;
+    let work = vec![page.orders.work()];
+    page_kit::serve_with(&config, &[shared_assets::ALL, assets::ALL], page::routes(page), work).await
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use page_kit::{Error, html, log_missing, private};
+use page_kit::{Error, html, private};
 use templates::Shell;
 use tokio::join;
 
 use crate::assets;
-use crate::history::OrderRow;
+use crate::history::{Late, OrderRow};
 use crate::page::{HOME, MyAccount};
 use crate::visitor::SignedIn;
 
@@ -27,13 +27,15 @@ struct OverviewView {
     has_address: bool,
     orders: Vec<OrderRow>,
     orders_known: bool,
+    late: Late,
 }
 
 /// `GET /my-account`
 pub(crate) async fn show(State(page): State<MyAccount>, visitor: SignedIn) -> Result<impl IntoResponse, Error> {
     let (orders, countries) = join!(page.orders.of(&visitor.account.id, Some(LATEST)), page.accounts.countries());
-    let orders = orders.inspect_err(log_missing);
-    let countries = countries.inspect_err(log_missing).unwrap_or_default();
+    let is_fresh = orders.is_fresh();
+    let (orders, late) = Late::of(orders);
+    let countries = countries.of_any_age().unwrap_or_default();
     let shell = visitor.shell(&page, "My account").at(HOME);
     let account = visitor.account;
     let view = OverviewView {
@@ -44,8 +46,9 @@ pub(crate) async fn show(State(page): State<MyAccount>, visitor: SignedIn) -> Re
         email: account.email,
         has_address: account.address.is_some(),
         address_lines: account.address.unwrap_or_default().lines(&countries),
-        orders_known: orders.is_ok(),
+        orders_known: orders.is_some(),
         orders: orders.unwrap_or_default().into_iter().map(OrderRow::new).collect(),
+        late,
     };
-    Ok((private(view.orders_known), html(&view)?))
+    Ok((private(is_fresh), html(&view)?))
 }

@@ -8,11 +8,18 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
-use page_kit::{Config, Error, Result, html, link, local_path, request_id};
+use page_kit::{Config, Data, Error, Result, ServiceError, Source, html, link, local_path, log_missing, request_id};
 use templates::{Frame, Problem, Shell};
 
 use crate::visitor::Visitor;
-use crate::{PAGE, accounts, address, assets, history, orders, overview, profile, sample, sign_in, sign_up};
+use crate::{PAGE, accounts, address, assets, basket, history, orders, overview, profile, sample, sign_in, sign_up};
+
+/// Said of a change to an account that can't be made now.
+pub(crate) const NOT_SAVED: &str = "We can’t reach your account at this moment, so nothing was saved. What you typed is still here; please try again in a minute.";
+
+/// Said of a change to an account of which nobody knows whether it was made.
+const MAYBE_SAVED: &str =
+    "We can’t tell whether that was saved. What you typed is still here; it does no harm to send it again in a minute.";
 
 /// What accounts may have against a change, for the visitor to put right.
 pub(crate) const REFUSALS: &[&str] = &["invalid", "no_session"];
@@ -26,17 +33,41 @@ pub(crate) struct MyAccount {
     pub(crate) frame: Frame,
     pub(crate) assets: assets::Urls,
     pub(crate) accounts: accounts::Client,
-    pub(crate) orders: orders::Client,
+    pub(crate) basket: basket::Client,
+    pub(crate) orders: orders::History,
+}
+
+/// Whom this page asks.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) accounts: Source,
+    pub(crate) orders: Source,
+}
+
+impl MyAccount {
+    /// The page with the services and the data folder that the configuration names.
+    pub(crate) async fn open(config: &Config, data: &Data) -> Result<Self> {
+        let sources = Sources {
+            accounts: config.source("accounts", sample::accounts::routes)?,
+            orders: config.source("orders", sample::orders::routes)?,
+        };
+        Self::with(config, data, &sources).await
+    }
+
+    /// The page with these services.
+    pub(crate) async fn with(config: &Config, data: &Data, sources: &Sources) -> Result<Self> {
+        Ok(Self {
+            frame: Frame::new(PAGE.name, config.asset_urls()),
+            assets: assets::Urls::new(config.asset_urls()),
+            accounts: accounts::Client::new(&sources.accounts),
+            basket: basket::Client::new(&sources.orders),
+            orders: orders::History::open(config, data, sources.orders.service().clone()).await?,
+        })
+    }
 }
 
 /// Every URL of this page.
-pub(crate) fn routes(config: &Config) -> Result<Router> {
-    let page = MyAccount {
-        frame: Frame::new(PAGE.name, config.asset_urls()),
-        assets: assets::Urls::new(config.asset_urls()),
-        accounts: accounts::Client::new(config.service("accounts", sample::accounts::routes)?),
-        orders: orders::Client::new(config.service("orders", sample::orders::routes)?),
-    };
+pub(crate) fn routes(page: MyAccount) -> Router {
     let routes = Router::new()
         .route("/my-account", get(overview::show))
         .route("/my-account/", get(async || Redirect::permanent(HOME)))
@@ -49,10 +80,10 @@ pub(crate) fn routes(config: &Config) -> Result<Router> {
         .route("/my-account/orders/{id}", get(history::order))
         .fallback(not_found)
         .with_state(page.clone());
-    Ok(page_kit::with_problems(routes, move |problem| {
+    page_kit::with_problems(routes, move |problem| {
         let shell = page.frame.shell(problem.heading);
         Problem::new(shell, problem.heading, problem.explanation, problem.request_id).render()
-    }))
+    })
 }
 
 #[derive(Template)]
@@ -73,6 +104,15 @@ pub(crate) async fn not_found(State(page): State<MyAccount>, visitor: Visitor) -
         request_id: request_id(),
     };
     Ok((StatusCode::NOT_FOUND, visitor.cookies, html(&view)?))
+}
+
+/// What to say of a change to an account that failed in this way.
+pub(crate) fn not_saved(error: &ServiceError) -> &'static str {
+    log_missing(error);
+    match error {
+        ServiceError::Unreachable { .. } => NOT_SAVED,
+        _ => MAYBE_SAVED,
+    }
 }
 
 /// Where somebody wants to go after signing in or up, as far as it is a place of this site; or empty.

@@ -7,12 +7,14 @@ use axum::Form;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use page_kit::{Error, html};
+use page_kit::{Error, html, not_now};
 use templates::{Field, Kind, Shell};
 
 use crate::assets;
-use crate::page::{MyAccount, REFUSALS};
-use crate::visitor::SignedIn;
+use crate::page::{HOME, MyAccount, NOT_SAVED, REFUSALS, not_saved};
+use crate::visitor::{SignedIn, Visitor};
+
+const TITLE: &str = "Profile";
 
 #[derive(Template)]
 #[template(path = "profile.html")]
@@ -25,8 +27,7 @@ struct ProfileView {
 }
 
 impl ProfileView {
-    fn new(page: &MyAccount, visitor: &SignedIn, fields: Vec<Field>) -> Self {
-        let shell = visitor.shell(page, "Profile");
+    fn new(page: &MyAccount, shell: Shell, fields: Vec<Field>) -> Self {
         Self { shell, assets: page.assets, section: "profile", form_error: String::new(), fields }
     }
 }
@@ -46,7 +47,7 @@ pub(crate) async fn show(
     visitor: SignedIn,
 ) -> Result<impl IntoResponse, Error> {
     let fields = fields(&visitor.account.name, &visitor.account.email, &BTreeMap::new());
-    let mut view = ProfileView::new(&page, &visitor, fields);
+    let mut view = ProfileView::new(&page, visitor.shell(&page, TITLE), fields);
     if query.contains_key("saved") {
         view.shell.message = "Your profile is saved.".to_owned();
     }
@@ -56,22 +57,32 @@ pub(crate) async fn show(
 /// `POST /my-account/profile`
 pub(crate) async fn submit(
     State(page): State<MyAccount>,
-    visitor: SignedIn,
+    visitor: Visitor,
     Form(form): Form<HashMap<String, String>>,
 ) -> Result<Response, Error> {
     let typed = |name: &str| form.get(name).map_or("", String::as_str);
     let (name, email) = (typed("name"), typed("email"));
-    let error = match page.accounts.save_profile(&visitor.session, name, email).await {
+    let Some(session) = visitor.cookies.session() else {
+        return Ok(visitor.into_sign_in(HOME));
+    };
+    let view = |errors: &_, form_error: &str| {
+        let shell = visitor.shell(&page, TITLE).with_errors();
+        let view = ProfileView::new(&page, shell, fields(name, email, errors));
+        ProfileView { form_error: form_error.to_owned(), ..view }
+    };
+    if visitor.is_unknown {
+        return not_now(&view(&BTreeMap::new(), NOT_SAVED));
+    }
+    let error = match page.accounts.save_profile(session, name, email).await {
         Ok(()) => return Ok(Redirect::to("/my-account/profile?saved=1").into_response()),
         Err(error) => error,
     };
-    let Some(refusal) = error.refusal_of(REFUSALS) else {
-        return Err(error.into());
-    };
-    let mut view = ProfileView::new(&page, &visitor, fields(name, email, &refusal.fields));
-    if refusal.fields.is_empty() {
-        view.form_error = refusal.message.clone();
+    match error.refusal_of(REFUSALS) {
+        Some(refusal) => {
+            let form_error = if refusal.fields.is_empty() { refusal.message.as_str() } else { "" };
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, html(&view(&refusal.fields, form_error))?).into_response())
+        }
+        None if error.refusal().is_some() => Err(error.into()),
+        None => not_now(&view(&BTreeMap::new(), not_saved(&error))),
     }
-    view.shell = view.shell.with_errors();
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, html(&view)?).into_response())
 }

@@ -7,13 +7,21 @@ use axum::Form;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use page_kit::{Cookies, Error, html, log_missing};
+use page_kit::{Cookies, Error, html, log_missing, not_now, private};
 use templates::{Field, Kind, Shell};
 
 use crate::accounts::SignIn;
 use crate::assets;
 use crate::page::{HOME, MyAccount, next, with_next};
 use crate::visitor::Visitor;
+
+/// Said when accounts can't be asked.
+const NOT_NOW: &str =
+    "We can’t reach your account at this moment, so you are not signed in. Please try again in a minute.";
+
+/// Said above the form to somebody who may be signed in already.
+pub(crate) const MAYBE_SIGNED_IN: &str =
+    "We can’t reach your account at this moment, so we can’t tell whether you are signed in.";
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -63,7 +71,10 @@ pub(crate) async fn show(
     if query.contains_key("signed-out") {
         view.shell.message = "You are signed out.".to_owned();
     }
-    Ok((visitor.cookies, html(&view)?).into_response())
+    if visitor.is_unknown {
+        view.shell.notice = MAYBE_SIGNED_IN.to_owned();
+    }
+    Ok((private(!visitor.is_unknown), visitor.cookies, html(&view)?).into_response())
 }
 
 /// `POST /my-account/sign-in`
@@ -74,6 +85,14 @@ pub(crate) async fn submit(
 ) -> Result<Response, Error> {
     let typed = |name: &str| form.get(name).map_or("", String::as_str);
     let credentials = SignIn { email: typed("email"), password: typed("password") };
+    let view = |errors: &_, form_error: &str| {
+        let view = SignInView::new(&page, &visitor, next(&form));
+        let (form_error, shell) = (form_error.to_owned(), view.shell.with_errors());
+        SignInView { form_error, fields: fields(typed("email"), errors), shell, ..view }
+    };
+    if visitor.is_unknown {
+        return not_now(&view(&BTreeMap::new(), NOT_NOW));
+    }
     let error = match page.accounts.sign_in(&credentials, visitor.cookies.session()).await {
         Ok(session) => {
             let cookies = visitor.cookies.with_session(session.token, session.max_age);
@@ -81,17 +100,15 @@ pub(crate) async fn submit(
         }
         Err(error) => error,
     };
-    let Some(refusal) = error.refusal_of(&["invalid", "bad_credentials"]) else {
+    if let Some(refusal) = error.refusal_of(&["invalid", "bad_credentials"]) {
+        let view = view(&refusal.fields, &refusal.message);
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, visitor.cookies, html(&view)?).into_response());
+    }
+    if error.refusal().is_some() {
         return Err(error.into());
-    };
-    let view = SignInView::new(&page, &visitor, next(&form));
-    let view = SignInView {
-        form_error: refusal.message.clone(),
-        fields: fields(typed("email"), &refusal.fields),
-        shell: view.shell.with_errors(),
-        ..view
-    };
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, visitor.cookies, html(&view)?).into_response())
+    }
+    log_missing(&error);
+    not_now(&view(&BTreeMap::new(), NOT_NOW))
 }
 
 /// `POST /my-account/sign-out`: the visitor is signed out here, whether or not accounts can be told.

@@ -1,25 +1,34 @@
 //! My account by itself, in process.
 
+mod degraded;
+mod late;
+
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::{Json, Router};
 use page_kit::testing::Visitor;
-use page_kit::{Config, Service};
+use page_kit::{Config, Data, Metrics, Service, Source, Unavailable};
 use serde_json::json;
 
 use crate::accounts::SignIn;
-use crate::{PAGE, accounts, assets, orders, page};
+use crate::page::MyAccount;
+use crate::{PAGE, accounts, assets, basket, page};
 
 const ADA: &str = "email=ada%40example.com&password=slow+mountains";
 
-fn visitor() -> Visitor {
+async fn visitor() -> Visitor {
     let config = Config::standalone(PAGE);
-    let routes = page::routes(&config).unwrap();
-    Visitor::of(page_kit::app(&config, &[shared_assets::ALL, assets::ALL], routes).unwrap())
+    let page = MyAccount::open(&config, &Data::default()).await.unwrap();
+    page.orders.0.read().await.unwrap();
+    visitor_of(&config, page)
+}
+
+fn visitor_of(config: &Config, page: MyAccount) -> Visitor {
+    Visitor::of(page_kit::app(config, &[shared_assets::ALL, assets::ALL], page::routes(page)).unwrap())
 }
 
 async fn signed_in() -> Visitor {
-    let mut visitor = visitor();
+    let mut visitor = visitor().await;
     visitor.post("/my-account/sign-in", ADA).await;
     assert_ne!(visitor.cookie("session"), "");
     visitor
@@ -27,7 +36,7 @@ async fn signed_in() -> Visitor {
 
 #[tokio::test]
 async fn who_is_not_signed_in_is_sent_to_sign_in_and_back() {
-    let mut visitor = visitor();
+    let mut visitor = visitor().await;
     let home = visitor.get("/my-account").await;
     assert_eq!((home.status, home.header("location")), (303, "/my-account/sign-in"));
     let orders = visitor.get("/my-account/orders").await;
@@ -46,7 +55,7 @@ async fn who_is_not_signed_in_is_sent_to_sign_in_and_back() {
 #[tokio::test]
 async fn nobody_is_sent_on_to_another_site() {
     for next in ["https://evil.example/", "//evil.example", "/\\evil.example", "evil"] {
-        let mut visitor = visitor();
+        let mut visitor = visitor().await;
         let form = visitor.get(&page_kit::link("/my-account/sign-in", "next", next)).await;
         assert!(!form.says("evil"), "{next}");
         let sent = visitor.post("/my-account/sign-in", &page_kit::link("", "next", next)[1..]).await;
@@ -59,7 +68,7 @@ async fn nobody_is_sent_on_to_another_site() {
 
 #[tokio::test]
 async fn a_wrong_password_says_so_and_keeps_the_email() {
-    let mut visitor = visitor();
+    let mut visitor = visitor().await;
     let refused = visitor.post("/my-account/sign-in", "email=ada%40example.com&password=%3Cwrong%3E").await;
     assert_eq!((refused.status, visitor.cookie("session")), (422, ""));
     assert!(refused.says("There is no account with this email and password."), "{}", refused.body);
@@ -69,7 +78,7 @@ async fn a_wrong_password_says_so_and_keeps_the_email() {
 
 #[tokio::test]
 async fn a_new_account_is_signed_in_and_has_its_name_in_the_header() {
-    let mut visitor = visitor();
+    let mut visitor = visitor().await;
     let refused = visitor.post("/my-account/sign-up", "name=&email=x&password=short").await;
     assert_eq!(refused.status, 422);
     for message in ["Enter your name.", "Enter an email address like", "Use at least 10 characters."] {
@@ -128,7 +137,8 @@ async fn signing_in_names_the_session_that_ends_with_it() {
         let old = request.headers().get("authorization").and_then(|value| value.to_str().ok());
         Json(json!({ "session": { "token": old.unwrap_or("none"), "max_age": 60 } }))
     };
-    let accounts = accounts::Client::new(Service::in_process("accounts", Router::new().fallback(told)));
+    let source = Source::new(Service::in_process("accounts", Router::new().fallback(told)), &Metrics::new());
+    let accounts = accounts::Client::new(&source);
     let credentials = SignIn { email: "ada@example.com", password: "slow mountains" };
     for (old, expected) in [(Some("old"), "Bearer old"), (None, "none")] {
         assert_eq!(accounts.sign_in(&credentials, old).await.unwrap().token, expected);
@@ -139,10 +149,9 @@ async fn signing_in_names_the_session_that_ends_with_it() {
 async fn a_refusal_that_nobody_expects_is_an_error_and_signs_nobody_out() {
     let refuses = async || (StatusCode::TOO_MANY_REQUESTS, Json(json!({ "error": { "code": "slow_down" } })));
     let service = Service::in_process("any", Router::new().fallback(refuses));
-    assert!(accounts::Client::new(service.clone()).account("ada").await.is_err());
-    let orders = orders::Client::new(service);
-    assert!(orders.one("order", "ada").await.is_err());
-    assert!(orders.basket_count("full").await.is_err());
+    let source = Source::new(service, &Metrics::new());
+    assert!(matches!(accounts::Client::new(&source).account("ada").await, Err(Unavailable)));
+    assert_eq!(basket::Client::new(&source).count("full").await, Err(Unavailable));
 }
 
 #[tokio::test]
@@ -158,7 +167,7 @@ async fn what_is_sent_in_no_way_we_read_is_refused_in_the_shell_of_the_site() {
 
 #[tokio::test]
 async fn a_session_that_has_ended_is_taken_from_the_visitor() {
-    let mut visitor = visitor();
+    let mut visitor = visitor().await;
     visitor.take_cookie("session", "ended");
     let home = visitor.get("/my-account").await;
     assert_eq!((home.status, visitor.cookie("session")), (303, ""));

@@ -1,14 +1,18 @@
 //! Who is looking: every view shows the visitor's name and basket, and most are only for who is signed in.
 
+use std::convert::Infallible;
+
+use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
-use page_kit::{Cookies, Error, log_missing};
+use page_kit::{Cookies, Error, html, private};
 use templates::Shell;
 use tokio::join;
 
 use crate::accounts::Account;
+use crate::assets;
 use crate::page::{HOME, MyAccount, with_next};
 
 /// Where one signs in.
@@ -18,6 +22,8 @@ pub(crate) const SIGN_IN: &str = "/my-account/sign-in";
 #[derive(Debug)]
 pub(crate) struct Visitor {
     pub(crate) account: Option<Account>,
+    /// Whether there is a session of which nothing can be learned now.
+    pub(crate) is_unknown: bool,
     basket_count: u32,
     /// The request's cookies, but for the one of a session that has ended.
     pub(crate) cookies: Cookies,
@@ -27,19 +33,24 @@ pub(crate) struct Visitor {
 #[derive(Debug)]
 pub(crate) struct SignedIn {
     pub(crate) account: Account,
-    pub(crate) session: String,
     basket_count: u32,
 }
 
 impl Visitor {
     /// Who is signed in, as anybody.
     pub(crate) fn of(visitor: SignedIn, cookies: Cookies) -> Self {
-        Self { account: Some(visitor.account), basket_count: visitor.basket_count, cookies }
+        Self { account: Some(visitor.account), is_unknown: false, basket_count: visitor.basket_count, cookies }
     }
 
     pub(crate) fn shell(&self, page: &MyAccount, title: &str) -> Shell {
         let name = self.account.as_ref().map(|account| account.name.clone());
         Shell { visitor_name: name.unwrap_or_default(), basket_count: self.basket_count, ..page.frame.shell(title) }
+    }
+
+    /// Off to sign in, and from there to `wanted`.
+    pub(crate) fn into_sign_in(self, wanted: &str) -> Response {
+        let place = with_next(SIGN_IN, if wanted == HOME { "" } else { wanted });
+        (self.cookies, Redirect::to(&place)).into_response()
     }
 }
 
@@ -50,9 +61,9 @@ impl SignedIn {
 }
 
 impl FromRequestParts<MyAccount> for Visitor {
-    type Rejection = Error;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, page: &MyAccount) -> Result<Self, Error> {
+    async fn from_request_parts(parts: &mut Parts, page: &MyAccount) -> Result<Self, Infallible> {
         let Ok(cookies) = Cookies::from_request_parts(parts, page).await;
         let account = async {
             match cookies.session() {
@@ -62,14 +73,14 @@ impl FromRequestParts<MyAccount> for Visitor {
         };
         let count = async {
             match cookies.basket() {
-                Some(basket) => page.orders.basket_count(basket).await,
+                Some(basket) => page.basket.count(basket).await,
                 None => Ok(0),
             }
         };
         let (account, count) = join!(account, count);
-        let (account, basket_count) = (account?, count.inspect_err(log_missing).unwrap_or_default());
-        let cookies = if account.is_none() { cookies.without_session() } else { cookies };
-        Ok(Self { account, basket_count, cookies })
+        let cookies = if matches!(account, Ok(None)) { cookies.without_session() } else { cookies };
+        let is_unknown = account.is_err();
+        Ok(Self { account: account.unwrap_or_default(), is_unknown, basket_count: count.unwrap_or_default(), cookies })
     }
 }
 
@@ -77,15 +88,33 @@ impl FromRequestParts<MyAccount> for SignedIn {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, page: &MyAccount) -> Result<Self, Response> {
-        let Ok(cookies) = Cookies::from_request_parts(parts, page).await;
-        let session = cookies.session().unwrap_or_default().to_owned();
-        let visitor = Visitor::from_request_parts(parts, page).await.map_err(Error::into_response)?;
-        let Some(account) = visitor.account else {
+        let Ok(mut visitor) = Visitor::from_request_parts(parts, page).await;
+        match visitor.account.take() {
+            Some(account) => Ok(Self { account, basket_count: visitor.basket_count }),
+            None if visitor.is_unknown => {
+                let view = OutOfSightView::new(page, &visitor, parts.uri.path());
+                Err((private(false), html(&view).map_err(Error::into_response)?).into_response())
+            }
             // What was to be changed can't be shown again, but its form can.
-            let wanted = if parts.method == Method::GET { parts.uri.path() } else { HOME };
-            let place = with_next(SIGN_IN, if wanted == HOME { "" } else { wanted });
-            return Err((visitor.cookies, Redirect::to(&place)).into_response());
-        };
-        Ok(Self { account, session, basket_count: visitor.basket_count })
+            None if parts.method == Method::GET => Err(visitor.into_sign_in(parts.uri.path())),
+            None => Err(visitor.into_sign_in(HOME)),
+        }
+    }
+}
+
+/// In place of a view of an account that nobody can tell us about.
+#[derive(Template)]
+#[template(path = "out_of_sight.html")]
+struct OutOfSightView {
+    shell: Shell,
+    assets: assets::Urls,
+    section: &'static str,
+    path: String,
+}
+
+impl OutOfSightView {
+    fn new(page: &MyAccount, visitor: &Visitor, path: &str) -> Self {
+        let shell = visitor.shell(page, "My account");
+        Self { shell, assets: page.assets, section: "", path: path.to_owned() }
     }
 }

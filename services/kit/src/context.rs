@@ -1,14 +1,20 @@
-//! What a request carries from server to server: its id, and its place in a trace (W3C Trace Context, level 1).
+//! What a request carries from server to server: its id, its place in a trace (W3C Trace Context, level 1), and the time
+//! that is left to answer it.
 //!
 //! The server's outermost layer puts the context into the task, so a call to another service finds it without being
 //! handed it. A spawned task has to take it along, as [`spawn`] does.
 
+mod timeout;
+mod traceparent;
+
 use std::fmt::Write;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -16,6 +22,8 @@ use uuid::Uuid;
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The header of W3C Trace Context, section 3.2.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The header that tells how many milliseconds are left to answer.
+pub const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 
 /// Longer ids than this are not ours and would only fill the logs.
 const REQUEST_ID_MAX: usize = 128;
@@ -42,37 +50,49 @@ where
     }
 }
 
-/// One request's id and trace. Cheap to clone.
+/// One request's id, trace and deadline. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestContext {
     request_id: Arc<str>,
     trace_id: Arc<str>,
     span_id: u64,
     sampled: bool,
+    deadline: Instant,
 }
 
 impl RequestContext {
-    /// A context for work that no request began.
+    /// A context for work that no request began, with 10 s to do it in.
     pub fn new() -> Self {
         Self {
             request_id: Uuid::new_v4().to_string().into(),
             trace_id: Uuid::new_v4().simple().to_string().into(),
             span_id: random_span_id(),
             sampled: true,
+            deadline: Instant::now() + timeout::UNTOLD,
         }
     }
 
+    /// The same context, with this long from now.
+    #[must_use]
+    pub fn within(self, time: Duration) -> Self {
+        Self { deadline: Instant::now() + time, ..self }
+    }
+
     /// The context of an arriving request: what it brought, as far as that is well-formed, and a new span of its trace.
+    /// It has as long as [`REQUEST_TIMEOUT`] tells, within 1 ms and 60 s; untold, 10 s.
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let mut context = Self::new();
         if let Some(id) = text(headers, &REQUEST_ID).filter(|id| is_request_id(id)) {
             context.request_id = id.into();
         }
-        if let Some((trace_id, sampled)) = text(headers, &TRACEPARENT).and_then(parse_traceparent) {
+        if let Some((trace_id, sampled)) = text(headers, &TRACEPARENT).and_then(traceparent::parse) {
             context.trace_id = trace_id.into();
             context.sampled = sampled;
         }
-        context
+        match text(headers, &REQUEST_TIMEOUT).and_then(timeout::parse) {
+            Some(time) => context.within(time),
+            None => context,
+        }
     }
 
     /// The id that names the request in logs and on error pages.
@@ -93,7 +113,17 @@ impl RequestContext {
         line
     }
 
-    /// Both headers, for a request to another server.
+    /// When the answer is of no use any more.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// What is left until the deadline; zero once it has passed.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Id and trace, for a request to another server. What time it has is known once it goes out.
     pub fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(2);
         headers.insert(REQUEST_ID, visible(&self.request_id));
@@ -131,31 +161,6 @@ fn random_span_id() -> u64 {
     Uuid::new_v4().as_u64_pair().1
 }
 
-/// The trace id and the sampled flag of a `traceparent`, by section 3.2.2; a later version is read as version 00.
-fn parse_traceparent(value: &str) -> Option<(&str, bool)> {
-    let hex = |part: &str, digits: usize| {
-        part.len() == digits && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let zero = |part: &str| part.bytes().all(|byte| byte == b'0');
-    let mut parts = value.split('-');
-    let (version, trace_id) = (parts.next()?, parts.next()?);
-    let (parent_id, flags) = (parts.next()?, parts.next()?);
-    let more = parts.next().is_some();
-    let well_formed = hex(version, 2)
-        && version != "ff"
-        && !(version == "00" && more)
-        && hex(trace_id, 32)
-        && !zero(trace_id)
-        && hex(parent_id, 16)
-        && !zero(parent_id)
-        && hex(flags, 2);
-    if !well_formed {
-        return None;
-    }
-    let flags = u8::from_str_radix(flags, 16).ok()?;
-    Some((trace_id, flags & 1 == 1))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,7 +190,7 @@ mod tests {
     fn what_a_request_sends_on_is_well_formed() {
         let context = RequestContext::new();
         assert_eq!(context.traceparent().len(), 55);
-        assert!(parse_traceparent(&context.traceparent()).is_some());
+        assert!(traceparent::parse(&context.traceparent()).is_some());
         let onward = RequestContext::from_headers(&context.headers());
         assert_eq!(onward.request_id(), context.request_id());
         assert_eq!(onward.trace_id(), context.trace_id());
@@ -200,25 +205,21 @@ mod tests {
         }
     }
 
-    #[test]
-    fn traceparents_are_read_as_the_standard_says() {
-        let parent = "00f067aa0ba902b7";
-        let table = [
-            (format!("00-{TRACE}-{parent}-01"), Some(true)),
-            (format!("00-{TRACE}-{parent}-00"), Some(false)),
-            (format!("00-{TRACE}-{parent}-03"), Some(true)),
-            (format!("cc-{TRACE}-{parent}-01-later"), Some(true)),
-            (format!("00-{TRACE}-{parent}-01-later"), None),
-            (format!("ff-{TRACE}-{parent}-01"), None),
-            (format!("00-{}-{parent}-01", TRACE.to_uppercase()), None),
-            (format!("00-{}-{parent}-01", "0".repeat(32)), None),
-            (format!("00-{TRACE}-{}-01", "0".repeat(16)), None),
-            (format!("00-{TRACE}-{parent}"), None),
-            (String::new(), None),
-        ];
-        for (value, expected) in table {
-            assert_eq!(parse_traceparent(&value).map(|(_, sampled)| sampled), expected, "{value}");
+    #[tokio::test(start_paused = true)]
+    async fn a_request_has_as_long_as_it_says_and_10_s_if_it_says_nothing() {
+        for (told, expected) in [(&[("x-request-timeout-ms", "1500")][..], 1_500), (&[], 10_000)] {
+            let context = RequestContext::from_headers(&headers(told));
+            assert_eq!(context.remaining(), Duration::from_millis(expected), "{told:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_runs_out_and_stays_out() {
+        let context = RequestContext::new().within(Duration::from_millis(300));
+        tokio::time::advance(Duration::from_millis(200)).await;
+        assert_eq!(context.remaining(), Duration::from_millis(100));
+        tokio::time::advance(Duration::from_millis(200)).await;
+        assert_eq!(context.remaining(), Duration::ZERO);
     }
 
     #[tokio::test]

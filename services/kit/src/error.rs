@@ -94,6 +94,12 @@ impl ErrorResponse {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
     }
 
+    /// 503 for a request whose deadline has passed. It may have been done.
+    pub(crate) fn too_late() -> Self {
+        let message = "There was not enough time for an answer.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_late", message)
+    }
+
     /// Adds one more member to the error object.
     #[must_use]
     pub fn detail(mut self, name: &str, value: Value) -> Self {

@@ -1,4 +1,5 @@
-//! What happens around every request of a server: its context, its one log line, and a 500 in place of a panic.
+//! What happens around every request of a server: its context, its one log line, its deadline, and a 500 in place of a
+//! panic.
 
 use std::any::Any;
 use std::time::Instant;
@@ -10,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
-use crate::context::{REQUEST_ID, RequestContext};
+use crate::context::{self, REQUEST_ID, RequestContext};
 use crate::error::ErrorResponse;
 use crate::serve::Readiness;
 
@@ -44,6 +45,18 @@ pub(crate) async fn in_context(mut request: Request, next: Next) -> Response {
     });
     response.headers_mut().insert(REQUEST_ID, headers[REQUEST_ID].clone());
     response
+}
+
+/// Stops working once the request's deadline has passed: nobody waits for the answer, and others wait for their turn.
+/// What a handler has handed to a task of its own goes on.
+pub(crate) async fn until_the_deadline(request: Request, next: Next) -> Response {
+    let Some(context) = context::current() else {
+        return next.run(request).await;
+    };
+    match tokio::time::timeout_at(context.deadline(), next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ErrorResponse::too_late().into_response(),
+    }
 }
 
 /// While the server stops, every answer asks its client to come back on another connection (RFC 9112, section 9.6).

@@ -2,6 +2,8 @@
 //!
 //! - `GET /health/live` is 200 while the process works; a page tells more there, by [`Server::live`].
 //! - `GET /health/ready` is 200 while the server may get traffic, and 503 from the moment it was asked to stop.
+//! - A request that says how long its client waits ([`context::REQUEST_TIMEOUT`](crate::context::REQUEST_TIMEOUT)) is
+//!   given up after that; a page finishes all the same, by [`Server::finishing_late`].
 //! - SIGTERM: not ready at once, then the settle time during which every answer says `Connection: close`, then what
 //!   is in flight is finished, then exit. SIGINT is a developer at a terminal, so nothing has to settle.
 
@@ -78,6 +80,7 @@ pub struct Server {
     listen: SocketAddr,
     settle: Duration,
     readiness: Readiness,
+    finishes_late: bool,
     live: Arc<dyn Fn() -> Value + Send + Sync>,
 }
 
@@ -89,6 +92,7 @@ impl Server {
             listen: args.listen,
             settle: args.settle,
             readiness: Readiness::default(),
+            finishes_late: false,
             live: Arc::new(move || json!({ "service": name })),
         }
     }
@@ -97,6 +101,14 @@ impl Server {
     #[must_use]
     pub fn live(mut self, body: impl Fn() -> Value + Send + Sync + 'static) -> Self {
         self.live = Arc::new(body);
+        self
+    }
+
+    /// Lets a handler finish when its request's deadline has passed, as pages do: what they ask fails by then, and a view
+    /// that lacks something is better than none.
+    #[must_use]
+    pub fn finishing_late(mut self) -> Self {
+        self.finishes_late = true;
         self
     }
 
@@ -154,6 +166,10 @@ impl Server {
         let health = Router::new()
             .route("/health/live", get(async move || Json(live())))
             .route("/health/ready", get(async move || ready(&readiness)));
+        let router = match self.finishes_late {
+            true => router,
+            false => router.layer(middleware::from_fn(layers::until_the_deadline)),
+        };
         router
             .merge(health)
             .layer(CatchPanicLayer::custom(layers::panicked))

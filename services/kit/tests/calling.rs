@@ -21,6 +21,7 @@ fn router() -> Router {
         .route("/things/{name}", get(async |Path(name): Path<String>| Json(json!({ "name": name }))))
         .route("/query", get(async |RawQuery(query): RawQuery| Json(json!(query))))
         .route("/headers", get(show_headers))
+        .route("/timeout", get(async |headers: HeaderMap| headers["x-request-timeout-ms"].to_str().unwrap().to_owned()))
         .route("/echo", post(async |Json(body): Json<Value>| (StatusCode::CREATED, Json(body))))
         .route("/invalid", get(async || ErrorResponse::invalid(Fields::one("email", "No."))))
         .route("/plain", get(async || (StatusCode::FORBIDDEN, "no JSON here")))
@@ -128,6 +129,43 @@ async fn failures_redirects_and_nonsense_are_told_apart() {
         assert!(matches!(failure(&service, "moved").await, Error::Failed { status, .. } if status == 302));
         assert!(matches!(failure(&service, "garbage").await, Error::Garbage { .. }));
         assert!(matches!(failure(&service, "long").await, Error::Garbage { .. }));
+    }
+}
+
+#[tokio::test]
+async fn a_call_lasts_no_longer_than_its_request_and_says_how_long_that_is() {
+    for service in both_ways().await {
+        let service = service.with_deadline(Duration::from_secs(3));
+        let told = async |left: Duration| {
+            let call = async { service.get(&["timeout"]).send::<u64>().await };
+            RequestContext::new().within(left).scope(call).await
+        };
+        let left = told(Duration::from_secs(2)).await.unwrap();
+        assert!((1_900..=2_000).contains(&left), "{left}");
+        assert_eq!(told(Duration::from_secs(20)).await.unwrap(), 3_000, "its own deadline is sooner");
+        assert_eq!(service.get(&["timeout"]).send::<u64>().await.unwrap(), 3_000, "and there is one without a request");
+        let hurried = service.get(&["timeout"]).within(Duration::from_millis(700));
+        assert_eq!(hurried.send::<u64>().await.unwrap(), 700);
+        let cut = RequestContext::new().within(Duration::from_millis(50));
+        let cut = cut.scope(async { service.get(&["never"]).done().await }).await;
+        assert!(matches!(cut, Err(Error::Timeout { .. })));
+    }
+}
+
+#[tokio::test]
+async fn a_call_without_any_time_left_does_not_go_out() {
+    let untouched = Router::new().fallback(async || -> Response { panic!("it was called") });
+    let service = Service::in_process("stock", untouched);
+    let over = RequestContext::new().within(Duration::ZERO);
+    let error = over.scope(async { service.get(&["things"]).done().await }).await.unwrap_err();
+    assert!(matches!(error, Error::Timeout { after, .. } if after.is_zero()));
+}
+
+#[tokio::test]
+async fn an_answer_is_measured_for_who_keeps_it() {
+    for service in both_ways().await {
+        let (thing, length) = service.get(&["things", "tent"]).send_and_measure::<Value>().await.unwrap();
+        assert_eq!((thing["name"].as_str(), length), (Some("tent"), r#"{"name":"tent"}"#.len()));
     }
 }
 

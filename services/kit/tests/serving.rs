@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
 use axum::routing::get;
 use serde_json::{Value, json};
 use service_kit::args::Listen;
@@ -16,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tower::ServiceExt;
 
 struct Running {
     address: SocketAddr,
@@ -135,6 +138,31 @@ async fn a_panic_is_a_500_and_the_server_goes_on() {
     assert!(!answer.body.contains("as asked"));
     assert!(answer.header("x-request-id").is_some());
     assert_eq!(Answer::to(&mut connection, "/", "").await.status(), 200, "on the same connection");
+}
+
+#[tokio::test]
+async fn a_server_gives_up_a_request_whose_time_is_over() {
+    let router = || Router::new().route("/never", get(async || std::future::pending::<&str>().await));
+    let server = Running::serve(Duration::ZERO, router()).await;
+    let mut connection = server.connect().await;
+    let answer = Answer::to(&mut connection, "/never", "x-request-timeout-ms: 30\r\n").await;
+    assert_eq!((answer.status(), &answer.json()["error"]["code"]), (503, &json!("too_late")));
+    assert_eq!(Answer::to(&mut connection, "/health/live", "").await.status(), 200, "on the same connection");
+}
+
+#[tokio::test]
+async fn a_page_finishes_late_with_what_it_has() {
+    let server = Server::new("test", &Listen { listen: ([127, 0, 0, 1], 0).into(), settle: Duration::ZERO });
+    let late = get(async || {
+        let context = context::current().unwrap();
+        tokio::time::sleep_until(context.deadline()).await;
+        format!("{:?}", context.remaining())
+    });
+    let app = server.finishing_late().app(Router::new().route("/", late));
+    let request = Request::get("/").header("x-request-timeout-ms", "20").body(Body::empty()).unwrap();
+    let response = app.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(to_bytes(response.into_body(), 100).await.unwrap(), "0ns");
 }
 
 #[tokio::test]

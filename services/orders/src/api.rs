@@ -13,7 +13,8 @@
 //! | `GET /events?after=<cursor>&limit=` | 200 `{"events":[{"cursor","type","at","order"}],"next"}`, ascending |
 //!
 //! `POST /orders` needs a UUID in `Idempotency-Key`: one key makes one order, and a repeat gets it. A basket's
-//! `order_key` is such a key, which stays the same until it is ordered. `total` is what the customer has seen: when it is
+//! `order_key` is such a key, which stays the same until it is ordered, or refused with 404 or 409: a key that was
+//! refused so makes no order any more. `total` is what the customer has seen: when it is
 //! another one by now, nothing is ordered. Everything that needs the catalog answers 503 `catalog_unavailable` without it; the request may then be repeated with its key.
 
 use axum::Router;

@@ -59,6 +59,17 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// The code of a definite refusal.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownBasket => "unknown_basket",
+            Self::EmptyBasket => "empty_basket",
+            Self::BasketChanged => "basket_changed",
+            Self::PriceChanged => "price_changed",
+            _ => "out_of_stock",
+        }
+    }
+
     /// Whether this order will not be made, rather than: not now, or nobody knows.
     pub(crate) fn is_definite(&self) -> bool {
         match self {

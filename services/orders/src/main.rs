@@ -11,6 +11,7 @@ mod events;
 mod orders;
 mod placing;
 mod pricing;
+mod refusals;
 #[cfg(test)]
 mod tests;
 mod turns;

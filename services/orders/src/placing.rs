@@ -1,14 +1,14 @@
 //! Placing an order: once for each key, whatever is repeated, raced or killed on the way.
 //!
-//! 1. Requests with the same key take turns. If an order has the key, that is the answer.
+//! 1. Requests with the same key take turns. If an order has the key, or was refused under it, that is the answer.
 //! 2. The catalog sets the basket's lines aside under the key, so a repeat gets the same stock and not more.
 //! 3. One transaction writes the order and its event, empties the basket and renews its key, if the basket is still what
 //!    was set aside, at the total that its customer has seen.
 //! 4. The catalog learns that what was set aside is sold ([`crate::confirming`]).
 //!
 //! All of it runs to its end when the caller hangs up. When step 3 fails or we die before it, the stock stays set aside
-//! for the repeat, and goes back when there is none in time. When the order is refused for good, it goes back at once.
-//! So no stock is lost, and no order is without stock.
+//! for the repeat, and goes back when there is none in time. When the order is refused for good, that is written down
+//! ([`crate::refusals`]) and the stock goes back at once. So no stock is lost, and no order is without stock.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -28,6 +28,7 @@ use crate::error::Error;
 use crate::events;
 use crate::orders::{self, Line, Order};
 use crate::pricing::Totals;
+use crate::refusals;
 use crate::turns::Turns;
 
 /// The idempotency key of an order.
@@ -116,13 +117,30 @@ impl Placing {
                 false => Err(Error::KeyReused),
             };
         }
+        if let Some(refusal) = refusals::with_key(&self.database, key).await? {
+            return match refusal.basket == request.basket.text() {
+                true => Err(refusal.error),
+                false => Err(Error::KeyReused),
+            };
+        }
+        let basket = request.basket;
         let outcome = self.place_new(key, request).await;
-        if outcome.as_ref().is_err_and(Error::is_definite)
-            && let Err(error) = self.catalog.release(key).await
+        if let Err(error) = &outcome
+            && error.is_definite()
         {
-            tracing::warn!(%error, "stock may stay reserved for a while for an order that was refused");
+            self.refuse(key, basket, error).await?;
         }
         outcome.map(|order| (order, true))
+    }
+
+    async fn refuse(&self, key: Key, basket: BasketId, error: &Error) -> Result<(), Error> {
+        let mut transaction = database::write(&self.database).await?;
+        refusals::write(&mut transaction, key, basket, error).await?;
+        transaction.commit().await?;
+        if let Err(error) = self.catalog.release(key).await {
+            tracing::warn!(%error, "stock may stay reserved for a while for an order that was refused");
+        }
+        Ok(())
     }
 
     async fn place_new(&self, key: Key, request: Request) -> Result<Order, Error> {

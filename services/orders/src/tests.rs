@@ -6,6 +6,7 @@ mod confirming;
 mod events;
 mod fake_catalog;
 mod orders;
+mod refusals;
 
 use std::path::Path;
 

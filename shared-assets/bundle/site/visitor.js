@@ -15,9 +15,10 @@ const ask = async () => {
   try {
     const response = await fetch(source, { headers: { accept: "application/json" } });
     if (!response.ok) return;
-    const { name, basket } = await response.json();
-    greet(name);
-    document.dispatchEvent(new CustomEvent("shop:basket", { detail: { count: basket } }));
+    // What is unknown stays as it is: better an old count than a wrong one.
+    const { name, basket, unknown = [] } = await response.json();
+    if (!unknown.includes("name")) greet(name);
+    if (!unknown.includes("basket")) document.dispatchEvent(new CustomEvent("shop:basket", { detail: { count: basket } }));
   } catch {
     // Offline, or on the way to another page.
   }

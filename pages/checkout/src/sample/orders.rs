@@ -26,8 +26,10 @@ struct Orders(Arc<Mutex<Data>>);
 struct Data {
     /// Quantities by product, by basket.
     baskets: HashMap<String, BTreeMap<String, i64>>,
-    /// How many orders were made of a basket: the next one's key has this number in it.
-    orders_of: HashMap<String, usize>,
+    /// The key of each basket's next order.
+    keys: HashMap<String, String>,
+    /// How many keys there were.
+    keys_given: usize,
     /// By key.
     orders: HashMap<String, Value>,
 }
@@ -42,9 +44,16 @@ impl Data {
     /// A basket as orders shows it.
     fn shown(&mut self, id: &str) -> Value {
         let mut shown = priced(self.basket(id));
-        let orders = self.orders_of.get(id).unwrap_or(&0);
-        shown["order_key"] = format!("key-{orders}-of-{id}").into();
+        if !self.keys.contains_key(id) {
+            self.renew_key(id);
+        }
+        shown["order_key"] = self.keys.get(id).map(String::as_str).into();
         shown
+    }
+
+    fn renew_key(&mut self, id: &str) {
+        self.keys_given += 1;
+        self.keys.insert(id.to_owned(), format!("5a3b1e00-0000-4000-8000-{:012}", self.keys_given));
     }
 
     fn basket(&mut self, id: &str) -> &mut BTreeMap<String, i64> {
@@ -117,10 +126,11 @@ async fn place(State(orders): State<Orders>, headers: HeaderMap, Json(wanted): J
     let mut order = priced(basket);
     if !wanted["total"].is_null() && wanted["total"] != order["total"] {
         let message = "A price changed since you saw it, so nothing is ordered yet. Please check the new total.";
+        orders.renew_key(id);
         return refusal(StatusCode::CONFLICT, "price_changed", message, Map::new());
     }
     basket.clear();
-    *orders.orders_of.entry(id.to_owned()).or_default() += 1;
+    orders.renew_key(id);
     order["number"] = number.into();
     order["email"] = wanted["email"].clone();
     order["address"] = wanted["address"].clone();

@@ -1,40 +1,19 @@
-//! Orders, of which every customer has the same two. Baskets are empty.
+//! The feed of orders, in which Ada has made two. Baskets are empty.
 
-use axum::extract::{Path, Query};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::refusal;
-
-#[derive(Deserialize)]
-struct Wanted {
-    customer: String,
-    limit: Option<usize>,
-}
+const ADA: &str = "sample-ada";
 
 pub(crate) fn routes() -> Router {
     Router::new()
-        .route("/orders", get(list))
-        .route("/orders/{id}", get(one))
+        .route("/events", get(async || Json(json!({ "events": [event(1, tent(ADA)), event(2, stove(ADA))] }))))
         .route("/baskets/{id}/count", get(async || Json(json!({ "count": 0 }))))
 }
 
-async fn list(Query(wanted): Query<Wanted>) -> Json<Value> {
-    let orders = [stove(&wanted.customer), tent(&wanted.customer)];
-    Json(json!({ "orders": &orders[..wanted.limit.unwrap_or(orders.len()).min(orders.len())] }))
-}
-
-/// An order's id has its customer in it, since nothing is kept here.
-async fn one(Path(id): Path<String>, Query(wanted): Query<Wanted>) -> Response {
-    match id.split_once('.').filter(|(_, customer)| *customer == wanted.customer) {
-        Some(("stove", customer)) => Json(stove(customer)).into_response(),
-        Some(("tent", customer)) => Json(tent(customer)).into_response(),
-        _ => refusal(StatusCode::NOT_FOUND, "unknown_order", "There is no such order.", &[]),
-    }
+fn event(cursor: i64, order: Value) -> Value {
+    json!({ "cursor": cursor, "type": "order_placed", "at": order["placed_at"], "order": order })
 }
 
 fn stove(customer: &str) -> Value {

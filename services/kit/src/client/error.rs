@@ -48,7 +48,7 @@ pub enum Error {
     Timeout {
         /// The service.
         service: Arc<str>,
-        /// The deadline.
+        /// The deadline. Zero: the request in which it was to be asked was over, so it was not.
         after: Duration,
     },
     /// The connection broke. The service may have done what was asked.

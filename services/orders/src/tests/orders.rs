@@ -281,7 +281,9 @@ async fn nothing_is_ordered_at_another_total_than_its_customer_has_seen() {
     assert_eq!((status, code(&answer)), (409, "price_changed"));
     assert_eq!((count(&shop, &basket).await, shop.catalog.stock("mug")), (json!(2), 50));
     body["total"] = euros(2490);
-    let (status, order) = place(shop.router.clone(), key, body).await;
+    let (status, answer) = place(shop.router.clone(), key, body.clone()).await;
+    assert_eq!((status, code(&answer)), (409, "price_changed"), "a key that was refused stays refused");
+    let (status, order) = place(shop.router.clone(), Uuid::new_v4(), body).await;
     assert_eq!((status, &order["total"]), (201, &euros(2490)));
 }
 

@@ -1,0 +1,68 @@
+//! Questions whose answers are for one visitor: who is signed in, how full the basket is. Nothing of them is kept.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use service_kit::client::Request;
+use service_kit::context;
+
+use super::answer::Unavailable;
+use super::call::Call;
+use super::source::Source;
+use super::{FRESH, UNAVAILABLE};
+
+/// A question about one visitor. It has a query's deadline and retries, and no memory. Cheap to clone.
+pub struct Lookup<T>(Arc<Call<T>>);
+
+impl<T: DeserializeOwned + Send + 'static> Lookup<T> {
+    /// A question to `source`, by its name in logs and counters.
+    pub fn new(name: &'static str, source: &Source) -> Self {
+        Self(Arc::new(Call::new(name, source)))
+    }
+
+    /// Asks by `request`, which has to be safe to repeat.
+    ///
+    /// # Errors
+    /// When the service gives no answer now. It has been logged.
+    pub async fn ask(&self, request: Request) -> Result<T, Unavailable> {
+        let answer = self.answer(request).await;
+        self.0.count(if answer.is_ok() { FRESH } else { UNAVAILABLE });
+        answer
+    }
+
+    async fn answer(&self, request: Request) -> Result<T, Unavailable> {
+        let time_left = request.time_left();
+        if time_left.is_zero() {
+            return Err(Unavailable);
+        }
+        let patience = self.0.source.admit().ok_or(Unavailable)?;
+        let call = self.0.clone();
+        // A task of its own, since others learn from what comes of it, also after this visitor stopped waiting.
+        let call = context::spawn(async move { call.make(request).await });
+        match tokio::time::timeout(patience.min(time_left), call).await {
+            Ok(Ok(Ok((answer, _length)))) => Ok(answer),
+            _ => Err(Unavailable),
+        }
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> Lookup<Option<T>> {
+    /// A question that may be answered by none: that is what it means when the service refuses with one of `codes`, or
+    /// nothing can have such a name.
+    pub fn optional(name: &'static str, source: &Source, codes: &'static [&'static str]) -> Self {
+        Self(Arc::new(Call::new(name, source).none_when(codes)))
+    }
+}
+
+impl<T> Clone for Lookup<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> fmt::Debug for Lookup<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lookup").field(&self.0.name).finish()
+    }
+}
