@@ -28,7 +28,12 @@ impl Folder {
 
     /// The folder inside `parent`.
     pub(crate) fn new(parent: &Path) -> Self {
-        Self { path: parent.join(".fleet") }
+        Self::at(parent.join(".fleet"))
+    }
+
+    /// The folder at `path`, whatever it is called.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path }
     }
 
     /// Creates the folder and what a fleet has in it.

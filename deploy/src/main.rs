@@ -7,6 +7,7 @@ mod address;
 mod admin;
 mod backoff;
 mod builder;
+mod chaos;
 mod child;
 mod control;
 mod dev;
@@ -59,6 +60,7 @@ enum Verb {
     Rollout(rollout::Options),
     Rollback(rollout::BackOptions),
     UpgradeProxy(upgrade_proxy::Options),
+    Chaos(chaos::Options),
     Test(test::Options),
     Soak(soak::Options),
 }
@@ -72,6 +74,7 @@ async fn main() -> ExitCode {
         Verb::Rollout(options) => rollout::run(options).await,
         Verb::Rollback(options) => rollout::run_back(options).await,
         Verb::UpgradeProxy(options) => upgrade_proxy::run(options).await,
+        Verb::Chaos(options) => chaos::run(options).await,
         Verb::Test(options) => test::run(options).await,
         Verb::Soak(options) => soak::run(options).await,
     };

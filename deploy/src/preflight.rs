@@ -45,12 +45,21 @@ const VARNISH: Tool =
 const DNS: Tool =
     Tool { commands: &["dnsmasq"], debian: &["dnsmasq-base"], fedora: "dnsmasq", macos: "brew install dnsmasq" };
 
+// Its servers are in no PATH; this is what finds them.
+const POSTGRES: Tool = Tool {
+    commands: &["pg_ctlcluster", "initdb"],
+    debian: &["postgresql"],
+    fedora: "postgresql-server",
+    macos: "brew install postgresql",
+};
+
 /// To build one page.
 pub(crate) const FOR_A_PAGE: &[Tool] = &[COMPILER];
 /// To build everything: the proxy's and SQLite's C code.
 pub(crate) const FOR_THE_FLEET: &[Tool] = &[COMPILER, CMAKE, MAKE];
-/// To run the tests: a browser that can be driven, caches to stand in front, and a DNS server whose records change.
-pub(crate) const FOR_THE_TESTS: &[Tool] = &[COMPILER, CMAKE, MAKE, BROWSER, DRIVER, NGINX, VARNISH, DNS];
+/// To run the tests: a browser that can be driven, caches to stand in front, a DNS server whose records change, and the
+/// outbox's other database.
+pub(crate) const FOR_THE_TESTS: &[Tool] = &[COMPILER, CMAKE, MAKE, BROWSER, DRIVER, NGINX, VARNISH, DNS, POSTGRES];
 
 /// Sees to it that the tools are there. Not to be dropped: an installation goes on until it is done, and a signal counts
 /// after it.
