@@ -1,6 +1,7 @@
 //! One log line and one count for each request, when its answer is done.
 
 use crate::gateway::Gateway;
+use crate::page_cache::Outcome;
 use crate::request::Request;
 use pingora_core::Error;
 use pingora_proxy::Session;
@@ -26,6 +27,10 @@ pub fn write(gateway: &Gateway, session: &Session, error: Option<&Error>, reques
     if !reason.is_empty() {
         gateway.metrics.decisions.with_label_values(&[reason]).inc();
     }
+    let cache = request.cache.outcome.map_or("", Outcome::as_str);
+    if !cache.is_empty() {
+        gateway.metrics.cache.with_label_values(&[cache]).inc();
+    }
     let head = session.req_header();
     tracing::info!(
         request_id = request.id,
@@ -38,6 +43,7 @@ pub fn write(gateway: &Gateway, session: &Session, error: Option<&Error>, reques
         page,
         release = &*release,
         reason,
+        cache,
         instance = request.in_flight.as_ref().map(|in_flight| tracing::field::display(in_flight.instance().address)),
         proxy_error = request.proxy_error,
         error = error.map(tracing::field::display),

@@ -6,6 +6,7 @@
 use crate::fleet::{Fleet, Page};
 use crate::instance::Instance;
 use crate::metrics::Metrics;
+use crate::page_cache::PageCache;
 use crate::reports::{ConfigReport, NameReport, Refused, Reports};
 use crate::vault::{Vault, VaultStatus};
 use arc_swap::ArcSwap;
@@ -32,6 +33,8 @@ pub struct Admin {
     pub reports: Arc<ArcSwap<Reports>>,
     /// The vault, unless it is off.
     pub vault: Option<Arc<Vault>>,
+    /// The cache of pages' answers.
+    pub cache: Arc<PageCache>,
     /// Where it is bound.
     pub address: SocketAddr,
 }
@@ -123,7 +126,7 @@ async fn fleet(State(admin): State<Admin>) -> Response {
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
-    match admin.metrics.render(&admin.fleet, admin.vault_status().await) {
+    match admin.metrics.render(&admin.fleet, (admin.vault_status().await, admin.cache.status())) {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }

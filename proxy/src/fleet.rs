@@ -2,6 +2,7 @@
 //! every thread reads without waiting; only [`crate::keeper`] makes the next.
 
 use crate::instance::{Event, Instance, State};
+use crate::manifest::Manifest;
 use crate::page_limit::Places;
 use crate::retry::RetryBudget;
 use crate::routes::Routes;
@@ -9,7 +10,7 @@ use arc_swap::{ArcSwap, Guard};
 use pagefleet_config::{PageFile, Shares};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::watch;
 
 /// A page, by its place in the fleet's list. It is a name's for as long as the proxy runs.
@@ -23,6 +24,8 @@ pub struct Fleet {
     holders: ArcSwap<HashMap<String, Vec<PageId>>>,
     /// Held while the next snapshot is made.
     changing: Mutex<()>,
+    /// Manifests of the releases that kept answers came from.
+    kept: Mutex<Vec<Weak<Manifest>>>,
     cuts: watch::Sender<()>,
 }
 
@@ -159,9 +162,21 @@ impl Fleet {
         self.holders.load().get(asset).cloned().unwrap_or_default()
     }
 
-    /// The paths of all assets that some instance's release has, healthy or not: what the vault must not let go.
+    /// From now on, and for as long as somebody holds on to the manifest, its assets are live.
+    pub fn keep_assets_of(&self, manifest: &Arc<Manifest>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.iter().any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(manifest))) {
+            kept.retain(|known| known.strong_count() > 0);
+            kept.push(Arc::downgrade(manifest));
+        }
+    }
+
+    /// The paths of all assets that some instance's release has, healthy or not, or that a kept answer may name: what the
+    /// vault must not let go.
     pub fn live_assets(&self) -> HashSet<String> {
-        let manifests = self.instances().into_iter().filter_map(|instance| instance.manifest.load_full());
+        let kept: Vec<_> = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = kept.into_iter().filter_map(|manifest| manifest.upgrade());
+        let manifests = self.instances().into_iter().filter_map(|instance| instance.manifest.load_full()).chain(kept);
         manifests.flat_map(|manifest| manifest.paths().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
@@ -333,6 +348,17 @@ mod tests {
         assert_eq!(fleet.page(PageId(1)).candidates(ASSET).len(), 1);
         assert_eq!(fleet.page(PageId(1)).candidates("/").len(), 2);
         assert!(fleet.page(PageId(0)).candidates("/").is_empty());
+    }
+
+    #[test]
+    fn assets_that_a_kept_answer_names_stay_live_as_long_as_it_is_kept() {
+        let fleet = Fleet::default();
+        let kept = Arc::new(Manifest::for_tests("1", &[ASSET]));
+        fleet.keep_assets_of(&kept);
+        fleet.keep_assets_of(&kept);
+        assert_eq!(fleet.live_assets(), HashSet::from([ASSET.to_owned()]));
+        drop(kept);
+        assert!(fleet.live_assets().is_empty());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::head_guard;
 use crate::health::Checker;
 use crate::instance::{InFlight, Instance, State};
 use crate::metrics::Metrics;
+use crate::page_cache::PageCache;
 use crate::request::Request;
 use crate::serving::{Asked, Deadline};
 use crate::settings::Live;
@@ -41,6 +42,8 @@ pub struct Gateway {
     pub admission: Arc<Admission>,
     /// Who has asked how much.
     pub clients: Arc<ClientLimits>,
+    /// The cache of pages' answers.
+    pub cache: Arc<PageCache>,
     /// Counters.
     pub metrics: Metrics,
     /// Set when the proxy shuts down: answers then end their connection.
@@ -100,6 +103,9 @@ impl ProxyHttp for Gateway {
     async fn request_filter(&self, session: &mut Session, request: &mut Request) -> pingora_core::Result<bool> {
         match self.dispatch(session, request).await {
             Dispatch::Page => {
+                if request.asset.is_none() && self.answer_from_cache(session, request).await? {
+                    return Ok(true);
+                }
                 if let Some(page) = request.page {
                     self.fleet.view().page(page).retries.deposit();
                 }
@@ -120,6 +126,7 @@ impl ProxyHttp for Gateway {
         let Some(in_flight) = self.choose_instance(page, request) else {
             return Err(Error::explain(ErrorType::HTTPStatus(503), "no healthy instance"));
         };
+        request.cache.begin_attempt();
         let instance = in_flight.instance();
         self.begin_waiting(session, request, instance);
         request.tried.push(Arc::clone(instance));
@@ -161,7 +168,7 @@ impl ProxyHttp for Gateway {
             budget: self.live.load().file.timeouts.first_byte,
         };
         client_request::prepare(upstream, &client)?;
-        if request.asset.is_some() && !self.believes_validators_of(request) {
+        if request.cache.asks_for_all() || (request.asset.is_some() && !self.believes_validators_of(request)) {
             client_request::ask_unconditionally(upstream);
         }
         if session.is_body_empty() && upstream.headers.contains_key(header::EXPECT) {
@@ -216,6 +223,7 @@ impl ProxyHttp for Gateway {
             let believed = self.believes_validators_of(request);
             page_response::set_asset_headers(response, url, &page_response::Asset { path: &request.path, believed })?;
         }
+        self.offer_to_cache(session, response, request);
         self.sign(response, request)?;
         if let Some(serving) = head_guard::serving(session) {
             let has_end = response.headers.contains_key(header::CONTENT_LENGTH) && !session.was_upgraded();
@@ -244,6 +252,17 @@ impl ProxyHttp for Gateway {
             session.set_keepalive(None);
         }
         Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        request: &mut Request,
+    ) -> pingora_core::Result<Option<Duration>> {
+        self.collect(body.as_ref(), end_of_stream, request);
+        Ok(None)
     }
 
     fn fail_to_connect(
@@ -277,6 +296,9 @@ impl ProxyHttp for Gateway {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, request: &mut Request) -> FailToProxy {
+        if *error.esource() == ErrorSource::Upstream {
+            request.cache.failed();
+        }
         let gone = FailToProxy { error_code: 0, can_reuse_downstream: false };
         if session.response_written().is_some_and(|written| !written.status.is_informational()) {
             return gone;
@@ -342,7 +364,7 @@ impl Gateway {
     }
 
     /// Gives a new visitor a bucket while some page has shares. What differs from visitor to visitor is for no shared cache.
-    fn keep_visitor(&self, response: &mut ResponseHeader, request: &Request) -> pingora_core::Result<()> {
+    pub(crate) fn keep_visitor(&self, response: &mut ResponseHeader, request: &Request) -> pingora_core::Result<()> {
         let set = request.bucket.filter(|_| request.is_new_visitor);
         if let Some(bucket) = set {
             response.append_header(header::SET_COOKIE, bucket.set_cookie(request.is_https))?;
@@ -378,6 +400,9 @@ impl Gateway {
         }
         if let Some(reason) = request.reason {
             response.insert_header("x-route-reason", reason.as_str())?;
+        }
+        if let Some(outcome) = request.cache.outcome {
+            response.insert_header("x-cache", outcome.seen())?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! too ([`crate::ejection`]).
 
 use crate::admission::{Admission, Refused};
-use crate::fleet::{Fleet, PageId};
+use crate::fleet::{Fleet, Page, PageId};
 use crate::gate::root_cause;
 use crate::instance::{Event, Instance, State};
 use crate::manifest::{self, Manifest, ManifestError};
@@ -99,16 +99,19 @@ impl Checker {
         }
     }
 
-    /// Waits until every instance is healthy or has failed a check, at most for `bound`.
+    /// Waits until every page has a healthy instance, or none that has not been heard of; at most for `bound`.
     pub async fn warm_up(&self, bound: Duration) {
         let is_known = |instance: &Arc<Instance>| instance.is_healthy() || instance.problem.load().is_some();
+        let is_warm = |page: &Arc<Page>| {
+            page.instances.iter().any(|instance| instance.is_healthy()) || page.instances.iter().all(is_known)
+        };
         let all = async {
-            while !self.fleet.instances().iter().all(is_known) {
+            while !self.fleet.view().pages().into_iter().all(is_warm) {
                 tokio::time::sleep(WARM_UP_POLL).await;
             }
         };
         if tokio::time::timeout(bound, all).await.is_err() {
-            tracing::warn!("some instances have not been heard of yet; the proxy accepts all the same");
+            tracing::warn!("some pages have not been heard of yet; the proxy accepts all the same");
         }
     }
 

@@ -10,6 +10,7 @@
 //!   [`referer`] and [`asset_decision`] (whose asset), [`balance`] (which instance), [`retry`] (once more?);
 //!   While a page has two releases, [`shares`] says which one a visitor gets;
 //! - [`client_request`] and [`trace_context`] write what a page is told, [`page_response`] what a client is told;
+//! - [`page_cache`] keeps what pages say that it may, and answers out of it;
 //! - [`answer`] and [`error_pages`] are the proxy's own answers; [`access_log`] and [`metrics`] tell afterwards.
 //!
 //! Beside it: [`admission`] lets releases in, whose assets the [`gate`] checks and puts into the [`vault`] ([`css_references`], [`content_type`]), out of which
@@ -50,6 +51,7 @@ pub mod last_good;
 pub mod manifest;
 pub mod metrics;
 pub mod overdue;
+pub mod page_cache;
 pub mod page_limit;
 pub mod page_response;
 pub mod path;

@@ -12,6 +12,7 @@ use pagefleet_proxy::gateway::Gateway;
 use pagefleet_proxy::health::Checker;
 use pagefleet_proxy::keeper::{Keeper, PageFiles, Parts};
 use pagefleet_proxy::metrics::Metrics;
+use pagefleet_proxy::page_cache::PageCache;
 use pagefleet_proxy::server::{Drain, Server};
 use pagefleet_proxy::settings::Settings;
 use pagefleet_proxy::sockets::Sockets;
@@ -88,19 +89,21 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let admission = Arc::new(Admission::new(Arc::clone(&fleet), gate));
     let (live, metrics, reports) = (Arc::new(ArcSwap::from_pointee(settings)), Metrics::new()?, Arc::default());
     let checker = Checker::new(Arc::clone(&fleet), Arc::clone(&admission), Arc::clone(&live), metrics.clone())?;
+    let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let cache = Arc::new(PageCache::new(live.load().file.cache.memory_bytes, control.handle().clone()));
     let gateway = Gateway {
         live: Arc::clone(&live),
         fleet: Arc::clone(&fleet),
         checker: Arc::new(checker),
         admission: Arc::clone(&admission),
         clients: Arc::new(ClientLimits::new(live.load().file.client_limit.clients)),
+        cache: Arc::clone(&cache),
         metrics: metrics.clone(),
         draining: Arc::default(),
     };
     let (vault, reports): (_, Arc<_>) = (admission.vault().cloned(), reports);
-    let admin = Admin { fleet, metrics, reports: Arc::clone(&reports), vault, address: admin_address };
+    let admin = Admin { fleet, metrics, reports: Arc::clone(&reports), vault, cache, address: admin_address };
 
-    let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     control.block_on(async {
         let mut signals = Signals::catch()?;
         let parts = Parts::of(&gateway, reports);

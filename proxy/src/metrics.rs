@@ -1,6 +1,7 @@
 //! The counters that `/metrics` shows, in Prometheus text.
 
 use crate::fleet::Fleet;
+use crate::page_cache::CacheStatus;
 use crate::vault::VaultStatus;
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
@@ -24,11 +25,14 @@ pub struct Metrics {
     pub ejections: IntCounterVec,
     /// Requests cut off because their instance, or the proxy, had to go, by page.
     pub cuts: IntCounterVec,
+    /// Requests for pages, by what the page cache did for them.
+    pub cache: IntCounterVec,
     /// Answers that the proxy made itself, by `x-proxy-error`.
     pub proxy_errors: IntCounterVec,
     in_flight: IntGaugeVec,
     healthy: IntGaugeVec,
     vault: IntGaugeVec,
+    cached: IntGaugeVec,
 }
 
 impl Metrics {
@@ -67,6 +71,8 @@ impl Metrics {
             ejections: counter("pagefleet_ejections_total", "Instances put out by failed attempts", &["page"])?,
             cuts: counter("pagefleet_cut_requests_total", "Requests cut off when their grace had passed", &["page"])?,
             proxy_errors: counter("pagefleet_proxy_errors_total", "Answers made by the proxy", &["error"])?,
+            cache: counter("pagefleet_cache_total", "Requests by what the page cache did for them", &["outcome"])?,
+            cached: gauge("pagefleet_cache", "Answers that the page cache keeps, and their bytes", &["what"])?,
             in_flight: gauge(
                 "pagefleet_instance_in_flight",
                 "Requests that an instance is answering",
@@ -87,7 +93,14 @@ impl Metrics {
     ///
     /// # Errors
     /// When a metric can't be encoded.
-    pub fn render(&self, fleet: &Fleet, vault: Option<VaultStatus>) -> prometheus::Result<Vec<u8>> {
+    pub fn render(
+        &self,
+        fleet: &Fleet,
+        (vault, cache): (Option<VaultStatus>, CacheStatus),
+    ) -> prometheus::Result<Vec<u8>> {
+        for (what, value) in [("entries", cache.entries), ("bytes", cache.bytes)] {
+            self.cached.with_label_values(&[what]).set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
         // Only the instances of now: each has a line for as long as it is there.
         self.in_flight.reset();
         self.healthy.reset();

@@ -10,7 +10,7 @@ use pingora_http::ResponseHeader;
 use std::net::SocketAddr;
 
 /// Headers that only the proxy sets, whatever a page says.
-const OURS: [&str; 5] = ["x-page", "x-release", "x-route-reason", "x-proxy-error", "x-request-id"];
+const OURS: [&str; 6] = ["x-page", "x-release", "x-route-reason", "x-cache", "x-proxy-error", "x-request-id"];
 
 /// Hop-by-hop fields (RFC 9110 section 7.6.1) and fields that tell what runs behind.
 const NOT_FORWARDED: [&str; 6] =

@@ -4,6 +4,7 @@ use crate::asset_decision::Reason;
 use crate::asset_url::AssetUrl;
 use crate::fleet::PageId;
 use crate::instance::{InFlight, Instance};
+use crate::page_cache::passage::CacheUse;
 use crate::page_limit::Place;
 use crate::shares::Bucket;
 use crate::trace_context::TraceContext;
@@ -45,6 +46,8 @@ pub struct Request {
     pub wanted: Option<Arc<str>>,
     /// Its path in normal form.
     pub path: String,
+    /// What the page cache has to do with it.
+    pub cache: CacheUse,
     /// The address of the connection's other end.
     pub peer: Option<IpAddr>,
     /// Whether that is one of the trusted proxies.
@@ -73,6 +76,7 @@ impl Request {
             is_new_visitor: false,
             wanted: None,
             path: String::new(),
+            cache: CacheUse::default(),
             peer: None,
             trusted: false,
             tried: Vec::new(),

@@ -39,6 +39,7 @@ impl Settings {
         file.pages.clone_from(&old.pages);
         file.limits.connections = old.limits.connections;
         file.limits.upstream_idle = old.limits.upstream_idle;
+        file.cache.memory_bytes = old.cache.memory_bytes;
         new
     }
 }

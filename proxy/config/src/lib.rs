@@ -25,6 +25,6 @@ pub use instance_source::InstanceSource;
 pub use page_file::PageFile;
 pub use page_set::{Look, PageSet};
 pub use proxy_file::{ProxyFile, VaultPlace};
-pub use proxy_settings::{ClientLimit, Dns, Ejection, Health, Limits, Timeouts, VaultLimits};
+pub use proxy_settings::{Cache, ClientLimit, Dns, Ejection, Health, Limits, Timeouts, VaultLimits};
 pub use route::{RESERVED_PREFIXES, Route, RouteError};
 pub use shares::Shares;

@@ -3,7 +3,7 @@
 
 use crate::bounds::{Bounds, every_network};
 use crate::error::{ConfigError, invalid, parse_toml, unreadable};
-use crate::proxy_settings::{ClientLimit, Dns, Ejection, Health, Limits, Timeouts, VaultLimits};
+use crate::proxy_settings::{Cache, ClientLimit, Dns, Ejection, Health, Limits, Timeouts, VaultLimits};
 use crate::route::Route;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -40,7 +40,7 @@ pub struct ProxyFile {
     /// Networks whose `X-Forwarded-*`, `Forwarded`, `x-request-id` and `traceparent` are believed. Default none.
     #[serde(default)]
     pub trusted_proxies: Vec<IpNet>,
-    /// Whether responses carry `x-page`, `x-release` and `x-route-reason`. Default false.
+    /// Whether responses carry `x-page`, `x-release`, `x-route-reason` and `x-cache`. Default false.
     #[serde(default)]
     pub debug_headers: bool,
     /// The vault's folder, or `"off"`: then every bundle request goes to the page that is showing. Default `vault`.
@@ -61,6 +61,9 @@ pub struct ProxyFile {
     /// How much one client may ask for.
     #[serde(default)]
     pub client_limit: ClientLimit,
+    /// The cache of pages' answers.
+    #[serde(default)]
+    pub cache: Cache,
     /// Active health checks.
     #[serde(default)]
     pub health: Health,
@@ -173,6 +176,7 @@ impl ProxyFile {
             (!dns.min_ttl.is_zero(), "dns.min_ttl", "must be above 0"),
             (dns.min_ttl <= dns.max_ttl, "dns.max_ttl", "must not be below `min_ttl`"),
             (!dns.timeout.is_zero(), "dns.timeout", "must be above 0"),
+            (self.cache.fits(), "cache.entry_bytes", "must not be above `memory_bytes`"),
         ];
         let broken = rules.into_iter().find(|(holds, ..)| !holds);
         broken.map_or(Ok(()), |(_, key, reason)| Err((key, reason.to_owned())))
@@ -267,6 +271,10 @@ mod tests {
             ("[limits]\nhead_bytes = 1\n", "proxy.toml:6: `limits.head_bytes`: at least 1024"),
             ("[limits]\nconnections = 0\n", "proxy.toml:6: `limits.connections`: at least 1"),
             ("[timeouts]\ngrace = 30\n", "proxy.toml:6: invalid type"),
+            (
+                "[cache]\nmemory_bytes = 1000\nentry_bytes = 1001\n",
+                "proxy.toml:7: `cache.entry_bytes`: must not be above",
+            ),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");

@@ -115,6 +115,45 @@ impl Default for ClientLimit {
     }
 }
 
+/// The cache of pages' answers, which pages rule by their `Cache-Control`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cache {
+    /// Bytes of all kept answers in memory; 0 turns the cache off. Default 64 MiB.
+    pub memory_bytes: u64,
+    /// Bytes of one answer's body; a longer one is not kept. Default 1 MiB.
+    pub entry_bytes: usize,
+    /// Cookies whose visitors are known: their requests pass the cache by. Default `session` and `basket`.
+    pub bypass_cookies: Vec<String>,
+    /// How long a request waits for the answer to the same request of another visitor, before it goes to the page itself.
+    /// Default 3 s.
+    #[serde(with = "humantime_serde")]
+    pub lock_wait: Duration,
+    /// How long a request waits for a page that is slow before it gets what is kept, where `stale-if-error` allows it.
+    /// Default 1 s.
+    #[serde(with = "humantime_serde")]
+    pub stale_wait: Duration,
+}
+
+impl Cache {
+    /// Whether one answer fits in, if there is a cache.
+    pub(crate) fn fits(&self) -> bool {
+        self.memory_bytes == 0 || u64::try_from(self.entry_bytes).is_ok_and(|bytes| bytes <= self.memory_bytes)
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 64 << 20,
+            entry_bytes: 1 << 20,
+            bypass_cookies: vec!["session".to_owned(), "basket".to_owned()],
+            lock_wait: Duration::from_secs(3),
+            stale_wait: Duration::from_secs(1),
+        }
+    }
+}
+
 /// How much the vault holds, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -16,6 +16,7 @@ impl ProxyFile {
             ("limits.connections", self.limits.connections != new.limits.connections),
             ("limits.upstream_idle", self.limits.upstream_idle != new.limits.upstream_idle),
             ("client_limit.clients", self.client_limit.clients != new.client_limit.clients),
+            ("cache.memory_bytes", self.cache.memory_bytes != new.cache.memory_bytes),
         ];
         keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
@@ -24,7 +25,7 @@ impl ProxyFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ClientLimit, Dns, Ejection, Health, Limits, Timeouts, VaultLimits, VaultPlace};
+    use crate::{Cache, ClientLimit, Dns, Ejection, Health, Limits, Timeouts, VaultLimits, VaultPlace};
     use std::time::Duration;
 
     fn file() -> ProxyFile {
@@ -64,6 +65,13 @@ mod tests {
                 page_requests: 1,
             },
             client_limit: ClientLimit { rate: 1, burst: 1, clients: 1 },
+            cache: Cache {
+                memory_bytes: 1,
+                entry_bytes: 1,
+                bypass_cookies: Vec::new(),
+                lock_wait: second * 2,
+                stale_wait: second * 2,
+            },
             health: Health { timeout: second, ..Health::default() },
             ejection: Ejection { failures: 1, ..Ejection::default() },
             dns: Dns { timeout: second, ..Dns::default() },
@@ -98,12 +106,14 @@ mod tests {
             timeouts,
             limits,
             client_limit,
+            cache,
             health,
             ejection,
             dns,
         } = all_different();
         let Limits { connections, upstream_idle, head_bytes, target_bytes, header_fields, page_requests } = limits;
         let ClientLimit { rate, burst, clients } = client_limit;
+        let Cache { memory_bytes, entry_bytes, bypass_cookies, lock_wait, stale_wait } = cache;
         for (found, expected) in [
             (with(&|file| file.listen = listen.clone()), Some("listen")),
             (with(&|file| file.admin = admin), Some("admin")),
@@ -132,6 +142,11 @@ mod tests {
             (with(&|file| file.client_limit.rate = rate), None),
             (with(&|file| file.client_limit.burst = burst), None),
             (with(&|file| file.client_limit.clients = clients), Some("client_limit.clients")),
+            (with(&|file| file.cache.memory_bytes = memory_bytes), Some("cache.memory_bytes")),
+            (with(&|file| file.cache.entry_bytes = entry_bytes), None),
+            (with(&|file| file.cache.bypass_cookies = bypass_cookies.clone()), None),
+            (with(&|file| file.cache.lock_wait = lock_wait), None),
+            (with(&|file| file.cache.stale_wait = stale_wait), None),
         ] {
             assert_eq!(found, Vec::from_iter(expected));
         }
