@@ -1,6 +1,7 @@
 //! A page that is down, and what the others notice: nothing.
 
 use crate::harness::{Setup, Stub, header, wait_until};
+use crate::load::Load;
 
 #[tokio::test]
 async fn a_dead_page_gets_a_branded_error_and_the_others_go_on() {
@@ -93,4 +94,27 @@ async fn a_process_of_another_page_never_joins() {
         .wait_for_line("the reason", |line| line.contains("the manifest is of page `checkout`").then_some(()))
         .await;
     assert_eq!(proxy.get("/").await.status(), 503);
+}
+
+#[tokio::test]
+async fn with_two_of_three_pages_dead_the_third_is_unharmed() {
+    let (front, mut account, checkout) =
+        (Stub::start("frontpage", &[]).await, Stub::start("my-account", &[]).await, Stub::start("checkout", &[]).await);
+    let proxy = Setup::new().stub(&front).stub(&account).stub(&checkout).start().await;
+    let load = Load::start(proxy.address, &[("frontpage", "/")], 4);
+    account.process.kill().await;
+    checkout.process.signal(rustix::process::Signal::STOP);
+    let dead = proxy.get("/my-account").await;
+    assert!(dead.status() == 502 || dead.status() == 503, "{}", dead.status());
+    proxy.wait_for_state("checkout", "unhealthy", 1).await;
+    assert_eq!(proxy.get("/checkout").await.status(), 503);
+    let report = load.stop().await;
+    println!("{report}");
+    report.assert_nothing_failed();
+    checkout.process.signal(rustix::process::Signal::CONT);
+    account = Stub::start("my-account", &["--listen", &account.address.to_string()]).await;
+    proxy.wait_for_state("checkout", "healthy", 1).await;
+    proxy.wait_for_state("my-account", "healthy", 1).await;
+    assert_eq!(proxy.get("/my-account").await.status(), 200);
+    drop((account, checkout));
 }

@@ -50,7 +50,11 @@ async fn a_visitor_browses_searches_signs_up_buys_and_finds_the_order_in_the_acc
     assert_eq!(visitor.post("/checkout/details", &order).await.header("location"), placed.header("location"));
     assert_eq!(visitor.get("/visitor.json").await.text, r#"{"name":"Ada Beck","basket":0}"#);
 
-    let orders = visitor.get("/my-account/orders").await;
+    let orders = wait_until("the account has heard of the order", async || {
+        let orders = visitor.get("/my-account/orders").await;
+        orders.text.contains(&number).then_some(orders)
+    })
+    .await;
     assert_eq!(orders.text.matches(&number).count(), 1, "{number}");
     let one = between(&orders.text, "href=\"/my-account/orders/", "\"").to_owned();
     let one = visitor.get(&format!("/my-account/orders/{one}")).await;

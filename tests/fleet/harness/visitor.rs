@@ -21,6 +21,7 @@ impl Answer {
 /// Somebody with a browser's cookies and headers, who follows no redirect by himself.
 pub(crate) struct Visitor {
     client: reqwest::Client,
+    cookies: Arc<Jar>,
     root: String,
 }
 
@@ -32,9 +33,14 @@ impl Visitor {
     /// Of whatever is at an address.
     pub(crate) fn at(address: SocketAddr) -> Self {
         let cookies = Arc::<Jar>::default();
-        let client = reqwest::Client::builder().cookie_provider(cookies).timeout(PATIENCE);
+        let client = reqwest::Client::builder().cookie_provider(Arc::clone(&cookies)).timeout(PATIENCE);
         let client = client.redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { client, root: format!("http://{address}") }
+        Self { client, cookies, root: format!("http://{address}") }
+    }
+
+    /// Has a cookie from before, such as `basket=…`.
+    pub(crate) fn bring_cookie(&self, cookie: &str) {
+        self.cookies.add_cookie_str(cookie, &self.root.parse().unwrap());
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
