@@ -1,4 +1,7 @@
-//! `cargo fleet status`: what the proxy says of its pages, and which processes the supervisor knows them by.
+//! `cargo fleet status`: what the proxy says of its pages, which processes the supervisor knows them by, and what waits in
+//! their outboxes.
+
+mod outbox;
 
 use crate::admin::Admin;
 use crate::error::Error;
@@ -27,6 +30,7 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Error> {
     let answer = admin.fleet_as_is().await;
     let mut pages = answer.map_err(|reason| Error::AdminSilent { admin: fleet.admin, reason })?;
     fill_in(&mut pages, &fleet);
+    outbox::fill_in(&mut pages, &readiness::client()?).await;
     let text = if options.json { format!("{pages:#}\n") } else { tables(&pages, &fleet) };
     // A reader that has seen enough, such as `head`, is no failure.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
@@ -81,7 +85,8 @@ fn tables(answer: &Value, fleet: &Fleet) -> String {
         let pid = child.pid.map_or_else(|| "down".to_owned(), |pid| pid.to_string());
         others.push([child.name.clone(), child.address.to_string(), pid, child.restarts.to_string()]);
     }
-    let notes = [rollouts(fleet), shares(answer), troubles(answer), configuration(answer)].concat();
+    let notes =
+        [rollouts(fleet), shares(answer), troubles(answer), outbox::lines(answer), configuration(answer)].concat();
     let notes = if notes.is_empty() { notes } else { format!("\n{notes}") };
     format!("{}{notes}\n{}", aligned(&rows), aligned(&others))
 }

@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(1);
 
 const WARM_UP_POLL: Duration = Duration::from_millis(10);
+const WARM_UP_MOMENT: Duration = Duration::from_millis(500);
 
 /// How many misses are remembered, each for as long as no new look may be taken.
 const MISSES: u64 = 10_000;
@@ -99,19 +100,23 @@ impl Checker {
         }
     }
 
-    /// Waits until every page has a healthy instance, or none that has not been heard of; at most for `bound`.
+    /// Waits until every instance is healthy or has failed a check; who has done neither after a moment is waited for only
+    /// where the page has no other, and at most for `bound`.
     pub async fn warm_up(&self, bound: Duration) {
         let is_known = |instance: &Arc<Instance>| instance.is_healthy() || instance.problem.load().is_some();
         let is_warm = |page: &Arc<Page>| {
             page.instances.iter().any(|instance| instance.is_healthy()) || page.instances.iter().all(is_known)
         };
-        let all = async {
-            while !self.fleet.view().pages().into_iter().all(is_warm) {
-                tokio::time::sleep(WARM_UP_POLL).await;
-            }
+        let started = Instant::now();
+        let is_done = || {
+            self.fleet.instances().iter().all(is_known)
+                || (started.elapsed() > WARM_UP_MOMENT && self.fleet.view().pages().into_iter().all(is_warm))
         };
-        if tokio::time::timeout(bound, all).await.is_err() {
-            tracing::warn!("some pages have not been heard of yet; the proxy accepts all the same");
+        while !is_done() {
+            if started.elapsed() > bound {
+                return tracing::warn!("some pages have not been heard of yet; the proxy accepts all the same");
+            }
+            tokio::time::sleep(WARM_UP_POLL).await;
         }
     }
 

@@ -52,6 +52,8 @@ async fn an_order_accepted_by_one_release_is_made_by_the_next_once() {
     signal(&fleet, "orders", Signal::STOP).await;
     let place = submit(&visitor, &form).await;
     assert!(!visitor.get(&place).await.text.contains("TW-"), "it is pending");
+    let status = fleet.tool(&["status"]).await.well();
+    assert!(status.contains("checkout has 1 pending in its outbox"), "{status}");
     fleet.rollout("checkout", &plum_checkout().await, &["--canary", "0", "--bake", "0s"]).await.well();
     assert!(!visitor.get(&place).await.text.contains("TW-"), "the new release knows it, and it is pending");
     signal(&fleet, "orders", Signal::CONT).await;

@@ -138,7 +138,8 @@ async fn small_paths_of_the_site_answer_as_users_expect() {
 #[tokio::test]
 async fn a_request_is_followed_by_its_id_from_the_proxy_to_the_services() {
     let fleet = Fleet::up(&[]).await;
-    let id = Visitor::of(&fleet).get("/").await.header("x-request-id").to_owned();
+    // What nobody has asked before comes from no cache.
+    let id = Visitor::of(&fleet).get("/?q=followed").await.header("x-request-id").to_owned();
     wait_until("proxy, page and service have logged the id", async || {
         let logs = std::fs::read_dir(fleet.folder().join(".fleet/logs")).ok()?;
         let with_id: Vec<_> = logs
