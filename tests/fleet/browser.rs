@@ -43,7 +43,9 @@ async fn buys_a_kettle(browser: &Browser, email: &str, scripts: bool) -> String 
     let confirmation = browser.path().await;
 
     browser.click(".site-nav a[href='/my-account']").await;
-    browser.wait_for_text(".order-row__number", &number).await;
+    browser.wait_for_text("h1", "Hello, Ada Beck").await;
+    // The account hears of an order by a feed, a moment after it is made.
+    browser.reload_until_text("/my-account", ".order-row__number", &number).await;
     browser.click(".account__link[href='/my-account/orders']").await;
     browser.wait_for_text("h1", "Orders").await;
     browser.click(".order-row__number").await;

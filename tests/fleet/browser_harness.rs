@@ -117,6 +117,16 @@ impl Browser {
         .await;
     }
 
+    /// Goes there again and again, until it says so.
+    pub(crate) async fn reload_until_text(&self, path: &str, css: &str, text: &str) {
+        wait_until(&format!("{css} of {path} says {text}"), async || {
+            self.goto(path).await;
+            let element = self.client.find(Locator::Css(css)).await.ok()?;
+            element.text().await.ok()?.contains(text).then_some(())
+        })
+        .await;
+    }
+
     /// Clicks what is there and can be clicked; a page that is just being swapped gets another chance.
     pub(crate) async fn click(&self, css: &str) {
         let mut refused = String::new();
