@@ -46,6 +46,8 @@ async fn submit(visitor: &Visitor, form: &[(String, String)]) -> String {
 
 #[tokio::test]
 async fn an_order_accepted_by_one_release_is_made_by_the_next_once() {
+    // Built before: the longer orders is away, the longer the page waits until it asks again.
+    let plum = plum_checkout().await;
     let fleet = Fleet::up(&[]).await;
     let visitor = Visitor::of(&fleet);
     let form = ready_to_order(&visitor).await;
@@ -54,7 +56,7 @@ async fn an_order_accepted_by_one_release_is_made_by_the_next_once() {
     assert!(!visitor.get(&place).await.text.contains("TW-"), "it is pending");
     let status = fleet.tool(&["status"]).await.well();
     assert!(status.contains("checkout has 1 pending in its outbox"), "{status}");
-    fleet.rollout("checkout", &plum_checkout().await, &["--canary", "0", "--bake", "0s"]).await.well();
+    fleet.rollout("checkout", &plum, &["--canary", "0", "--bake", "0s"]).await.well();
     assert!(!visitor.get(&place).await.text.contains("TW-"), "the new release knows it, and it is pending");
     signal(&fleet, "orders", Signal::CONT).await;
     let made = wait_until("the order is made", async || {
