@@ -20,7 +20,7 @@ pub(crate) use setup::Setup;
 pub(crate) use socket::Socket;
 pub(crate) use sockets::Sockets;
 pub(crate) use stub::Stub;
-pub(crate) use visitor::{Answer, Visitor};
+pub(crate) use visitor::{Answer, Visitor, order_form};
 
 use rustix::process::{Pid, Signal};
 use serde_json::Value;

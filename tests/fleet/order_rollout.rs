@@ -1,7 +1,7 @@
 //! An order that was accepted while orders was frozen, and checkout rolled out before orders came back: still one order. And
 //! the order history, which is read from a feed that may be away.
 
-use crate::harness::{Fleet, Visitor, between, wait_until};
+use crate::harness::{Fleet, Visitor, between, order_form, wait_until};
 use crate::two_builds::plum_checkout;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -21,20 +21,7 @@ async fn form(visitor: &Visitor) -> Vec<(String, String)> {
     let found = visitor.get("/?q=kettle").await;
     let slug = between(&found.text, "href=\"/products/", "\"").to_owned();
     assert_eq!(visitor.post(&format!("/products/{slug}"), &[("quantity", "1")]).await.status, 303);
-    let details = visitor.get("/checkout/details").await;
-    let hidden = details.text.split("<input type=\"hidden\"").skip(1);
-    let hidden =
-        hidden.map(|input| (between(input, "name=\"", "\"").to_owned(), between(input, "value=\"", "\"").to_owned()));
-    let typed = [
-        ("email", "ada@example.com"),
-        ("name", "Ada Beck"),
-        ("line1", "1 Tarn Lane"),
-        ("line2", ""),
-        ("postcode", "8000"),
-        ("city", "Aarhus"),
-        ("country", "DK"),
-    ];
-    hidden.chain(typed.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+    order_form(&visitor.get("/checkout/details").await)
 }
 
 async fn submit(visitor: &Visitor, form: &[(String, String)]) -> String {

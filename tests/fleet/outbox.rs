@@ -1,6 +1,6 @@
 //! What a visitor is told is accepted becomes an order, once: whoever is killed, hangs or is rolled out in between.
 
-use crate::harness::{Answer, Passage, Server, Visitor, Way, between, wait_until};
+use crate::harness::{Answer, Passage, Server, Visitor, Way, order_form, wait_until};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,24 +43,7 @@ impl Shop {
         let added = client.post(url(&format!("/baskets/{id}/lines"))).json(&line).send().await.unwrap();
         assert_eq!(added.status(), 200);
         visitor.bring_cookie(&format!("basket={id}"));
-        let details = visitor.get("/checkout/details").await;
-        assert_eq!(details.status, 200, "{}", details.text);
-        let hidden = details.text.split("<input type=\"hidden\"").skip(1);
-        let mut form: Form = hidden
-            .map(|input| (between(input, "name=\"", "\"").to_owned(), between(input, "value=\"", "\"").to_owned()))
-            .collect();
-        for (name, value) in [
-            ("email", "ada@example.com"),
-            ("name", "Ada Beck"),
-            ("line1", "1 Tarn Lane"),
-            ("line2", ""),
-            ("postcode", "8000"),
-            ("city", "Aarhus"),
-            ("country", "DK"),
-        ] {
-            form.push((name.to_owned(), value.to_owned()));
-        }
-        form
+        order_form(&visitor.get("/checkout/details").await)
     }
 
     /// How many orders were made with the form's key.

@@ -1,6 +1,6 @@
 //! Somebody with a browser's cookies.
 
-use super::{Fleet, PATIENCE};
+use super::{Fleet, PATIENCE, between};
 use reqwest::cookie::Jar;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,4 +57,22 @@ impl Visitor {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Answer { status, headers, text: response.text().await.unwrap() }
     }
+}
+
+/// What a visitor sends to order: the hidden fields of the form that is shown, and what he types.
+pub(crate) fn order_form(details: &Answer) -> Vec<(String, String)> {
+    assert_eq!(details.status, 200, "{}", details.text);
+    let hidden = details.text.split("<input type=\"hidden\"").skip(1);
+    let hidden =
+        hidden.map(|input| (between(input, "name=\"", "\"").to_owned(), between(input, "value=\"", "\"").to_owned()));
+    let typed = [
+        ("email", "ada@example.com"),
+        ("name", "Ada Beck"),
+        ("line1", "1 Tarn Lane"),
+        ("line2", ""),
+        ("postcode", "8000"),
+        ("city", "Aarhus"),
+        ("country", "DK"),
+    ];
+    hidden.chain(typed.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
 }
