@@ -157,9 +157,12 @@ impl Process {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits for the end; the exit code, or `None` after a signal.
+    /// Waits for the end, and for all that was printed; the exit code, or `None` after a signal.
     pub(crate) async fn wait(&mut self) -> Option<i32> {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let read_to_its_end = async { while self.changed.changed().await.is_ok() {} };
+        // What the process started may hold its output open.
+        let _ = tokio::time::timeout(Duration::from_secs(1), read_to_its_end).await;
         status.expect("the process should have ended").unwrap().code()
     }
 }
