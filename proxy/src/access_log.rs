@@ -3,12 +3,23 @@
 use crate::gateway::Gateway;
 use crate::page_cache::Outcome;
 use crate::request::Request;
+use http::request::Parts;
 use pingora_core::Error;
-use pingora_proxy::Session;
+
+/// What a request was answered with.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'a> {
+    /// The status; 0 when there was none.
+    pub status: u16,
+    /// Bytes of the body.
+    pub body_bytes: usize,
+    /// What ended it early.
+    pub error: Option<&'a Error>,
+}
 
 /// Writes the line. No query string, no cookie, no Referer: they hold what visitors did not mean to tell.
-pub fn write(gateway: &Gateway, session: &Session, error: Option<&Error>, request: &Request) {
-    let status = session.response_written().map_or(0, |response| response.status.as_u16());
+pub fn write(gateway: &Gateway, head: &Parts, sent: Sent<'_>, request: &Request) {
+    let Sent { status, body_bytes, error } = sent;
     let page = &*gateway.page_name(request);
     let kind = if request.asset.is_some() { "asset" } else { "page" };
     let release = request.release().unwrap_or_default();
@@ -31,15 +42,14 @@ pub fn write(gateway: &Gateway, session: &Session, error: Option<&Error>, reques
     if !cache.is_empty() {
         gateway.metrics.cache.with_label_values(&[cache]).inc();
     }
-    let head = session.req_header();
     tracing::info!(
-        request_id = request.id,
+        request_id = request.id.as_str(),
         trace_id = request.trace.trace_id(),
         method = head.method.as_str(),
         path = head.uri.path(),
         status,
         duration_ms = elapsed.as_secs_f64() * 1e3,
-        body_bytes = session.body_bytes_sent(),
+        body_bytes,
         page,
         release = &*release,
         reason,

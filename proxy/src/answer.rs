@@ -4,7 +4,9 @@ use crate::asset_answer;
 use crate::error_pages::{ErrorBody, ErrorPages};
 use crate::gateway::Gateway;
 use crate::head::Refusal;
+use crate::header_fields;
 use crate::request::Request;
+use crate::request_id::RequestId;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use pingora_http::ResponseHeader;
@@ -48,9 +50,9 @@ pub async fn ours(
     request.proxy_error = ours.error;
     let page = gateway.page_name(request);
     let settings = gateway.live.load();
-    let body = settings.error_pages.body(ours.status, &request.id, &page, wants_html(session, request));
+    let body = settings.error_pages.body(ours.status, request.id.as_str(), &page, wants_html(session, request));
     let mut response = ResponseHeader::build(ours.status, Some(12))?;
-    gateway.sign(&mut response, request)?;
+    header_fields::of_response(&mut response, |fields| gateway.sign(fields, request));
     response.insert_header(header::CACHE_CONTROL, "no-store")?;
     if ours.status == StatusCode::METHOD_NOT_ALLOWED || ours.error.is_none() {
         response.insert_header(header::ALLOW, if request.asset.is_some() { "GET, HEAD" } else { "GET, HEAD, POST" })?;
@@ -92,13 +94,13 @@ pub async fn held(
     gateway: &Gateway,
     session: &mut Session,
     request: &Request,
-    asset: &asset_answer::Answer,
+    asset: asset_answer::Answer,
 ) -> pingora_core::Result<()> {
-    let mut response = ResponseHeader::build(asset.status, Some(12))?;
-    for (name, value) in &asset.headers {
-        response.insert_header(name.clone(), value.as_str())?;
-    }
-    gateway.sign(&mut response, request)?;
+    let mut response = ResponseHeader::build_no_case(asset.status, Some(0))?;
+    header_fields::of_response(&mut response, |fields| {
+        *fields = asset.headers;
+        gateway.sign(fields, request);
+    });
     if gateway.draining.load(Ordering::Relaxed) {
         session.set_keepalive(None);
     }
@@ -107,14 +109,19 @@ pub async fn held(
     if head_only {
         return Ok(());
     }
-    session.write_response_body(Some(asset.body.clone()), true).await
+    session.write_response_body(Some(asset.body), true).await
 }
 
 /// The bytes for a refused head: nothing of it was parsed, so nothing of it is answered to.
 pub fn refusal(pages: &ErrorPages, refusal: Refusal) -> Vec<u8> {
-    let id = uuid::Uuid::new_v4().simple().to_string();
-    tracing::info!(request_id = id, status = refusal.status.as_u16(), reason = refusal.reason, "request head refused");
-    last_words(pages.body(refusal.status, &id, "", true), (&id, refusal))
+    let id = RequestId::new();
+    tracing::info!(
+        request_id = id.as_str(),
+        status = refusal.status.as_u16(),
+        reason = refusal.reason,
+        "request head refused"
+    );
+    last_words(pages.body(refusal.status, id.as_str(), "", true), (id.as_str(), refusal))
 }
 
 /// The bytes of an answer after which the connection ends.

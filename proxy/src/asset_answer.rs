@@ -4,7 +4,7 @@
 use crate::asset_url::AssetUrl;
 use bytes::Bytes;
 use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch, IfRange, Range};
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use std::ops::Bound;
 
 /// An encoding in which an asset may be held.
@@ -31,16 +31,35 @@ impl Coding {
 /// An asset's bytes, verified, in every encoding that is worth having.
 #[derive(Debug, Clone)]
 pub struct Held {
-    /// First 16 hexadecimal digits of the SHA-256 of the identity bytes.
-    pub fingerprint: String,
     /// By the table in [`crate::content_type`].
     pub content_type: &'static str,
     /// As the page sent it.
-    pub identity: Bytes,
+    pub identity: Encoded,
     /// Compressed, when that is smaller.
-    pub brotli: Option<Bytes>,
+    pub brotli: Option<Encoded>,
     /// Compressed, when that is smaller.
-    pub gzip: Option<Bytes>,
+    pub gzip: Option<Encoded>,
+}
+
+/// An asset's bytes in one encoding.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Strong, and distinct for each encoding.
+    etag: HeaderValue,
+}
+
+impl Encoded {
+    /// `fingerprint` is made of the first 16 hexadecimal digits of the SHA-256 of the identity bytes.
+    pub fn new(bytes: Bytes, coding: Coding, fingerprint: &str) -> Self {
+        let etag = match coding {
+            Coding::Identity => format!("\"{fingerprint}\""),
+            coding => format!("\"{fingerprint}-{}\"", coding.token()),
+        };
+        // Digits and letters make a good value.
+        Self { bytes, etag: etag.try_into().unwrap_or(HeaderValue::from_static("")) }
+    }
 }
 
 /// What to send.
@@ -49,7 +68,7 @@ pub struct Answer {
     /// 200, 206, 304, 412 or 416.
     pub status: StatusCode,
     /// All headers that depend on the asset.
-    pub headers: Vec<(header::HeaderName, String)>,
+    pub headers: HeaderMap,
     /// Empty for 304, 412 and 416. A HEAD is answered without it.
     pub body: Bytes,
 }
@@ -57,22 +76,15 @@ pub struct Answer {
 impl Held {
     /// Bytes in memory, all encodings together.
     pub fn weight(&self) -> usize {
-        self.identity.len() + self.brotli.as_ref().map_or(0, Bytes::len) + self.gzip.as_ref().map_or(0, Bytes::len)
+        let encodings = [Some(&self.identity), self.brotli.as_ref(), self.gzip.as_ref()];
+        encodings.into_iter().flatten().map(|encoded| encoded.bytes.len()).sum()
     }
 
-    fn bytes(&self, coding: Coding) -> Option<&Bytes> {
+    fn encoded(&self, coding: Coding) -> Option<&Encoded> {
         match coding {
             Coding::Identity => Some(&self.identity),
             Coding::Brotli => self.brotli.as_ref(),
             Coding::Gzip => self.gzip.as_ref(),
-        }
-    }
-
-    /// Strong, and distinct for each encoding.
-    fn etag(&self, coding: Coding) -> String {
-        match coding {
-            Coding::Identity => format!("\"{}\"", self.fingerprint),
-            coding => format!("\"{}-{}\"", self.fingerprint, coding.token()),
         }
     }
 
@@ -82,15 +94,14 @@ impl Held {
         let ranges = *method == Method::GET && request.contains_key(header::RANGE);
         // A range is of the bytes that the client has part of; which encoding these were only identity makes sure.
         let coding = if ranges { Coding::Identity } else { self.coding_for(request) };
-        let etag = self.etag(coding);
-        let Ok(tag) = etag.parse::<ETag>() else { return self.whole(coding, url) };
-        if request.typed_get::<IfMatch>().is_some_and(|wanted| !wanted.precondition_passes(&tag)) {
+        let encoded = self.encoded(coding).unwrap_or(&self.identity);
+        if request.typed_get::<IfMatch>().is_some_and(|wanted| !is_matched(encoded, &wanted)) {
             return Answer { status: StatusCode::PRECONDITION_FAILED, headers: error_headers(), body: Bytes::new() };
         }
         if let Some(known) = request.typed_get::<IfNoneMatch>().and_then(|known| self.known(&known, coding)) {
-            return Answer { status: StatusCode::NOT_MODIFIED, headers: self.headers(known, url), body: Bytes::new() };
+            return Answer { status: StatusCode::NOT_MODIFIED, headers: headers(known, url), body: Bytes::new() };
         }
-        let same = request.typed_get::<IfRange>().is_none_or(|known| !known.is_modified(Some(&tag), None));
+        let same = request.typed_get::<IfRange>().is_none_or(|known| !known.is_modified(tag(encoded).as_ref(), None));
         match request.typed_get::<Range>().filter(|_| ranges && same) {
             Some(range) => self.part(&range, url).unwrap_or_else(|| self.whole(coding, url)),
             None => self.whole(coding, url),
@@ -99,25 +110,27 @@ impl Held {
 
     /// The encoding that the client holds: the one it would get, or another of the same content. Its 304 then carries
     /// the tag that the client knows (RFC 9111 section 4.3.4).
-    fn known(&self, known: &IfNoneMatch, negotiated: Coding) -> Option<Coding> {
+    fn known(&self, known: &IfNoneMatch, negotiated: Coding) -> Option<&Encoded> {
         let codings = [negotiated, Coding::Identity, Coding::Brotli, Coding::Gzip];
-        codings.into_iter().find(|coding| self.etag(*coding).parse().is_ok_and(|tag| !known.precondition_passes(&tag)))
+        let is_known = |encoded: &&Encoded| tag(encoded).is_some_and(|tag| !known.precondition_passes(&tag));
+        codings.into_iter().filter_map(|coding| self.encoded(coding)).find(is_known)
     }
 
     fn whole(&self, coding: Coding, url: AssetUrl) -> Answer {
-        let body = self.bytes(coding).unwrap_or(&self.identity).clone();
-        let mut headers = self.headers(coding, url);
-        headers.push((header::CONTENT_TYPE, self.content_type.to_owned()));
-        headers.push((header::CONTENT_LENGTH, body.len().to_string()));
+        let encoded = self.encoded(coding).unwrap_or(&self.identity);
+        let mut headers = headers(encoded, url);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(header::CONTENT_LENGTH, encoded.bytes.len().into());
         if coding != Coding::Identity {
-            headers.push((header::CONTENT_ENCODING, coding.token().to_owned()));
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
         }
-        Answer { status: StatusCode::OK, headers, body }
+        Answer { status: StatusCode::OK, headers, body: encoded.bytes.clone() }
     }
 
     /// One range; several are answered whole, as RFC 9110 section 14.2 allows.
     fn part(&self, range: &Range, url: AssetUrl) -> Option<Answer> {
-        let length = self.identity.len() as u64;
+        let identity = &self.identity;
+        let length = identity.bytes.len() as u64;
         let mut satisfiable = range.satisfiable_ranges(length);
         let Some((start, end)) = satisfiable.next() else { return Some(not_satisfiable(length)) };
         if satisfiable.next().is_some() {
@@ -136,22 +149,12 @@ impl Held {
         if start >= end {
             return Some(not_satisfiable(length));
         }
-        let mut headers = self.headers(Coding::Identity, url);
-        let body = self.identity.slice(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
-        headers.push((header::CONTENT_TYPE, self.content_type.to_owned()));
-        headers.push((header::CONTENT_RANGE, format!("bytes {start}-{}/{length}", end - 1)));
-        headers.push((header::CONTENT_LENGTH, body.len().to_string()));
+        let mut headers = headers(identity, url);
+        let body = identity.bytes.slice(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(header::CONTENT_RANGE, format!("bytes {start}-{}/{length}", end - 1).try_into().ok()?);
+        headers.insert(header::CONTENT_LENGTH, body.len().into());
         Some(Answer { status: StatusCode::PARTIAL_CONTENT, headers, body })
-    }
-
-    fn headers(&self, coding: Coding, url: AssetUrl) -> Vec<(header::HeaderName, String)> {
-        vec![
-            (header::ETAG, self.etag(coding)),
-            (header::CACHE_CONTROL, url.cache_control().to_owned()),
-            (header::VARY, "accept-encoding".to_owned()),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-            (header::ACCEPT_RANGES, "bytes".to_owned()),
-        ]
     }
 
     /// The held encoding that the client likes best; of equals the smallest. Identity when it likes none, since an
@@ -159,7 +162,7 @@ impl Held {
     fn coding_for(&self, request: &HeaderMap) -> Coding {
         let accepted = Accepted::of(request);
         let by_size = [Coding::Brotli, Coding::Gzip, Coding::Identity];
-        let held = by_size.into_iter().filter(|coding| self.bytes(*coding).is_some());
+        let held = by_size.into_iter().filter(|coding| self.encoded(*coding).is_some());
         let mut best = (Coding::Identity, 0);
         for coding in held {
             let quality = accepted.quality(coding.token());
@@ -171,46 +174,72 @@ impl Held {
     }
 }
 
+fn tag(encoded: &Encoded) -> Option<ETag> {
+    encoded.etag.to_str().ok()?.parse().ok()
+}
+
+fn is_matched(encoded: &Encoded, wanted: &IfMatch) -> bool {
+    tag(encoded).is_some_and(|tag| wanted.precondition_passes(&tag))
+}
+
+/// What 200, 206 and 304 have in common.
+fn headers(encoded: &Encoded, url: AssetUrl) -> HeaderMap {
+    // Room for what is added: a map that grows is built anew.
+    let mut headers = HeaderMap::with_capacity(12);
+    headers.insert(header::ETAG, encoded.etag.clone());
+    for (name, value) in [
+        (header::CACHE_CONTROL, url.cache_control()),
+        (header::VARY, "accept-encoding"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::ACCEPT_RANGES, "bytes"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+}
+
 fn not_satisfiable(length: u64) -> Answer {
     let mut headers = error_headers();
-    headers.push((header::CONTENT_RANGE, format!("bytes */{length}")));
+    headers.extend(HeaderValue::try_from(format!("bytes */{length}")).ok().map(|range| (header::CONTENT_RANGE, range)));
     Answer { status: StatusCode::RANGE_NOT_SATISFIABLE, headers, body: Bytes::new() }
 }
 
 /// No error of an asset is ever kept.
-fn error_headers() -> Vec<(header::HeaderName, String)> {
+fn error_headers() -> HeaderMap {
     let fields = [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_LENGTH, "0"),
     ];
-    fields.map(|(name, value)| (name, value.to_owned())).into()
+    fields.map(|(name, value)| (name, HeaderValue::from_static(value))).into_iter().collect()
 }
 
 /// `Accept-Encoding` with qualities in thousandths.
-struct Accepted(Option<Vec<(String, u16)>>);
+struct Accepted<'a>(Option<Vec<(&'a str, u16)>>);
 
-impl Accepted {
-    fn of(request: &HeaderMap) -> Self {
-        let values: Vec<_> =
-            request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).collect();
-        if values.is_empty() {
+impl<'a> Accepted<'a> {
+    fn of(request: &'a HeaderMap) -> Self {
+        if !request.contains_key(header::ACCEPT_ENCODING) {
             return Self(None);
         }
-        let element = |element: &str| {
+        let values = request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+        let element = |element: &'a str| {
             let mut parts = element.split(';');
-            let coding = parts.next()?.trim().to_ascii_lowercase();
+            let coding = parts.next()?.trim();
             let weight =
                 parts.map(str::trim).find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
             let quality = weight.map_or(1.0, |weight| weight.trim().parse::<f32>().unwrap_or(0.0)).clamp(0.0, 1.0);
             (!coding.is_empty()).then_some((coding, (quality * 1000.0) as u16))
         };
-        Self(Some(values.iter().flat_map(|value| value.split(',')).filter_map(element).collect()))
+        Self(Some(values.flat_map(|value| value.split(',')).filter_map(element).collect()))
     }
 
     fn quality(&self, coding: &str) -> u16 {
         let Some(accepted) = &self.0 else { return u16::from(coding == "identity") * 1000 };
-        let named = |name: &str| accepted.iter().find(|(coding, _)| coding == name).map(|(_, quality)| *quality);
+        let named = |name: &str| {
+            let found = accepted.iter().find(|(coding, _)| coding.eq_ignore_ascii_case(name));
+            found.map(|(_, quality)| *quality)
+        };
         let alias = if coding == "gzip" { named("x-gzip") } else { None };
         // Identity is always acceptable unless it or `*` is refused, but never preferred to what is asked for.
         named(coding).or(alias).or_else(|| named("*")).unwrap_or(u16::from(coding == "identity"))
@@ -222,12 +251,12 @@ mod tests {
     use super::*;
 
     fn held() -> Held {
+        let encoded = |bytes: &'static str, coding| Encoded::new(bytes.into(), coding, "5d1f0c3a9b7e2468");
         Held {
-            fingerprint: "5d1f0c3a9b7e2468".to_owned(),
             content_type: "text/css; charset=utf-8",
-            identity: Bytes::from_static(b"0123456789"),
-            brotli: Some(Bytes::from_static(b"br")),
-            gzip: Some(Bytes::from_static(b"gzp")),
+            identity: encoded("0123456789", Coding::Identity),
+            brotli: Some(encoded("br", Coding::Brotli)),
+            gzip: Some(encoded("gzp", Coding::Gzip)),
         }
     }
 
@@ -240,7 +269,7 @@ mod tests {
     }
 
     fn field<'a>(answer: &'a Answer, name: &str) -> &'a str {
-        answer.headers.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)
+        answer.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     #[test]

@@ -1,23 +1,36 @@
 //! What a page is told of the client: the forwarding headers, the request id and the trace, and nothing that an
 //! untrusted client made up.
 
+use crate::request_id::RequestId;
 use crate::trace_context::TraceContext;
-use http::{HeaderMap, Method, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use ipnet::IpNet;
 use pingora_http::RequestHeader;
 use std::net::IpAddr;
 use std::time::Duration;
-use uuid::Uuid;
 
-const FORWARDED: [&str; 7] = [
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-real-ip",
-];
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_REQUEST_TIMEOUT_MS: HeaderName = HeaderName::from_static("x-request-timeout-ms");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Fields by which a proxy in front says who asked and in which trace; from an untrusted client they are made up.
+fn is_of_a_proxy(name: &str) -> bool {
+    matches!(
+        name,
+        "x-forwarded-for"
+            | "x-forwarded-host"
+            | "x-forwarded-proto"
+            | "x-forwarded-port"
+            | "x-forwarded-prefix"
+            | "x-real-ip"
+            | "forwarded"
+            | "tracestate"
+            | "baggage"
+    )
+}
 
 /// Whether a peer's word is taken: it is in one of the `trusted_proxies`.
 pub fn is_trusted(peer: Option<IpAddr>, trusted: &[IpNet]) -> bool {
@@ -27,7 +40,10 @@ pub fn is_trusted(peer: Option<IpAddr>, trusted: &[IpNet]) -> bool {
 /// The address that a request comes from: the peer's, or, through trusted proxies, the last in `X-Forwarded-For` that is
 /// none of theirs. What is left of it anybody can write.
 pub fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
-    let lines = headers.get_all("x-forwarded-for").iter().rev().filter_map(|line| line.to_str().ok());
+    if !is_trusted(Some(peer), trusted) {
+        return peer;
+    }
+    let lines = headers.get_all(X_FORWARDED_FOR).iter().rev().filter_map(|line| line.to_str().ok());
     let mut client = peer;
     for hop in lines.flat_map(|line| line.rsplit(',')) {
         if !is_trusted(Some(client), trusted) {
@@ -40,23 +56,13 @@ pub fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> I
 }
 
 /// Whether the visitor came by HTTPS, as a trusted peer says.
-pub fn is_https(headers: &HeaderMap, trusted: bool) -> bool {
-    headers.get("x-forwarded-proto").is_some_and(|proto| trusted && proto.as_bytes().eq_ignore_ascii_case(b"https"))
+pub fn is_https(headers: &HeaderMap) -> bool {
+    headers.get(X_FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
-/// The id of a request: a trusted peer's if it is printable and short, else a new one.
-pub fn request_id(headers: &HeaderMap, trusted: bool) -> String {
-    let given = headers.get("x-request-id").filter(|_| trusted).and_then(|value| value.to_str().ok());
-    let well_formed = |id: &&str| {
-        (8..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-    };
-    given.filter(well_formed).map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned)
-}
-
-/// The trace of a request: a trusted peer's continued, else a new one.
-pub fn trace(headers: &HeaderMap, trusted: bool) -> TraceContext {
-    let given = headers.get("traceparent").filter(|_| trusted).and_then(|value| value.to_str().ok());
-    given.and_then(TraceContext::continued).unwrap_or_default()
+/// The trace that a trusted peer gives.
+pub fn trace(headers: &HeaderMap) -> Option<TraceContext> {
+    TraceContext::continued(headers.get("traceparent")?.to_str().ok()?)
 }
 
 /// Whether a request is a WebSocket handshake (RFC 6455 section 4.1). No other upgrade is passed on.
@@ -88,7 +94,7 @@ pub struct Client<'a> {
     /// Whether the peer is a trusted proxy.
     pub trusted: bool,
     /// The request's id.
-    pub request_id: &'a str,
+    pub request_id: &'a RequestId,
     /// The request's trace.
     pub trace: TraceContext,
     /// How long the page may take until its answer begins.
@@ -96,7 +102,7 @@ pub struct Client<'a> {
 }
 
 /// Takes out every condition and range: for a page whose validators may name two contents by one tag.
-pub fn ask_unconditionally(request: &mut RequestHeader) {
+pub fn ask_unconditionally(fields: &mut HeaderMap) {
     for name in [
         header::IF_MATCH,
         header::IF_NONE_MATCH,
@@ -105,49 +111,51 @@ pub fn ask_unconditionally(request: &mut RequestHeader) {
         header::IF_RANGE,
         header::RANGE,
     ] {
-        request.remove_header(&name);
+        fields.remove(name);
     }
 }
 
-/// Writes the forwarding headers, `x-request-id`, `x-request-timeout-ms`, `traceparent` and `Via` into the request that goes to a page.
-///
-/// # Errors
-/// When a header can't be inserted, which well-formed values never cause.
-pub fn prepare(request: &mut RequestHeader, client: &Client<'_>) -> pingora_core::Result<()> {
-    let earlier = |request: &RequestHeader, name: &str| {
-        let values: Vec<_> = request.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-        (client.trusted && !values.is_empty()).then(|| values.join(", "))
-    };
-    let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
-    let address = client.peer.map_or("unknown".to_owned(), |peer| peer.to_canonical().to_string());
-    let chain =
-        |earlier: Option<String>, ours: String| earlier.map_or(ours.clone(), |earlier| format!("{earlier}, {ours}"));
-
-    let forwarded_for = chain(earlier(request, "x-forwarded-for"), address.clone());
-    let proto = earlier(request, "x-forwarded-proto").unwrap_or_else(|| "http".to_owned());
-    let forwarded_host = earlier(request, "x-forwarded-host").unwrap_or_else(|| host.clone());
-    let node = if address.contains(':') { format!("\"[{address}]\"") } else { address };
-    let forwarded = chain(earlier(request, "forwarded"), format!("for={node};host=\"{host}\";proto=http"));
+/// Writes the forwarding headers, `x-request-id`, `x-request-timeout-ms`, `traceparent` and `Via` into the request that
+/// goes to a page.
+pub fn prepare(fields: &mut HeaderMap, client: &Client<'_>) {
     // Many servers read `X_Forwarded_For` as `X-Forwarded-For`: a client could say through the one what it may not in the other.
-    let lookalikes: Vec<_> = request.headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
-    for name in lookalikes {
-        request.remove_header(&name);
+    let is_unwanted = |name: &str| name.contains('_') || (!client.trusted && is_of_a_proxy(name));
+    let unwanted: Vec<_> = fields.keys().filter(|name| is_unwanted(name.as_str())).cloned().collect();
+    for name in unwanted {
+        fields.remove(name);
     }
-    if !client.trusted {
-        for name in FORWARDED.into_iter().chain(["tracestate", "baggage"]) {
-            request.remove_header(name);
+    // What is left of these is a trusted proxy's.
+    let earlier = |name: &HeaderName| {
+        let values: Vec<_> = fields.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    };
+    let after = |earlier: Option<String>, ours: &str| match earlier {
+        Some(earlier) => HeaderValue::try_from(format!("{earlier}, {ours}")),
+        None => HeaderValue::from_str(ours),
+    };
+    let host = fields.get(header::HOST).cloned().unwrap_or(HeaderValue::from_static(""));
+    let address = client.peer.map_or("unknown".to_owned(), |peer| peer.to_canonical().to_string());
+    let (open, close) = if address.contains(':') { ("\"[", "]\"") } else { ("", "") };
+    let host_text = host.to_str().unwrap_or_default();
+    let forwarded = ["for=", open, &address, close, ";host=\"", host_text, "\";proto=http"].concat();
+    let written = [
+        (after(earlier(&X_FORWARDED_FOR), &address), X_FORWARDED_FOR),
+        (after(earlier(&header::FORWARDED), &forwarded), header::FORWARDED),
+    ];
+    fields.reserve(8);
+    // None fails: addresses, digits and what was a header already are well-formed.
+    for (value, name) in written {
+        if let Ok(value) = value {
+            fields.insert(name, value);
         }
     }
-    request.insert_header("x-forwarded-for", forwarded_for)?;
-    request.insert_header("x-forwarded-proto", proto)?;
-    request.insert_header("x-forwarded-host", forwarded_host)?;
-    request.insert_header("forwarded", forwarded)?;
-    request.insert_header("x-request-id", client.request_id)?;
-    request.insert_header("x-request-timeout-ms", client.budget.as_millis().to_string())?;
-    request.insert_header("traceparent", client.trace.to_string())?;
+    fields.entry(X_FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+    fields.entry(X_FORWARDED_HOST).or_insert(host);
+    fields.insert(X_REQUEST_ID, client.request_id.to_header());
+    fields.insert(TRACEPARENT, client.trace.to_header());
+    fields.insert(X_REQUEST_TIMEOUT_MS, u64::try_from(client.budget.as_millis()).unwrap_or(u64::MAX).into());
     // RFC 9110 section 7.6.3.
-    request.append_header(header::VIA, "1.1 pagefleet")?;
-    Ok(())
+    fields.append(header::VIA, HeaderValue::from_static("1.1 pagefleet"));
 }
 
 #[cfg(test)]
@@ -171,8 +179,8 @@ mod tests {
         }
     }
 
-    fn prepared(trusted: bool) -> RequestHeader {
-        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+    fn prepared(trusted: bool) -> HeaderMap {
+        let mut fields = HeaderMap::new();
         for (name, value) in [
             ("host", "shop.example:8080"),
             ("x-forwarded-for", "6.6.6.6"),
@@ -181,33 +189,30 @@ mod tests {
             ("x-real-ip", "6.6.6.6"),
             ("x_forwarded_for", "6.6.6.6"),
         ] {
-            request.insert_header(name, value).unwrap();
+            fields.insert(name, value.parse().unwrap());
         }
         let peer = Some("192.0.2.7".parse().unwrap());
-        prepare(
-            &mut request,
-            &Client { peer, trusted, request_id: "r1", trace: TraceContext::new(), budget: Duration::from_secs(1) },
-        )
-        .unwrap();
-        request
+        let (trace, request_id, budget) = (TraceContext::new(), &RequestId::new(), Duration::from_secs(1));
+        prepare(&mut fields, &Client { peer, trusted, request_id, trace, budget });
+        fields
     }
 
     #[test]
     fn what_an_untrusted_client_says_of_itself_is_dropped() {
-        let request = prepared(false);
-        assert_eq!(request.headers["x-forwarded-for"], "192.0.2.7");
-        assert_eq!(request.headers["x-forwarded-proto"], "http");
-        assert_eq!(request.headers["x-forwarded-host"], "shop.example:8080");
-        assert_eq!(request.headers["forwarded"], "for=192.0.2.7;host=\"shop.example:8080\";proto=http");
-        assert!(!request.headers.contains_key("x-real-ip") && !request.headers.contains_key("x_forwarded_for"));
-        assert_eq!(request.headers["via"], "1.1 pagefleet");
+        let fields = prepared(false);
+        assert_eq!(fields["x-forwarded-for"], "192.0.2.7");
+        assert_eq!(fields["x-forwarded-proto"], "http");
+        assert_eq!(fields["x-forwarded-host"], "shop.example:8080");
+        assert_eq!(fields["forwarded"], "for=192.0.2.7;host=\"shop.example:8080\";proto=http");
+        assert!(!fields.contains_key("x-real-ip") && !fields.contains_key("x_forwarded_for"));
+        assert_eq!(fields["via"], "1.1 pagefleet");
     }
 
     #[test]
     fn a_trusted_proxy_is_added_to() {
-        let request = prepared(true);
-        assert_eq!(request.headers["x-forwarded-for"], "6.6.6.6, 192.0.2.7");
-        assert_eq!(request.headers["x-forwarded-proto"], "https");
+        let fields = prepared(true);
+        assert_eq!(fields["x-forwarded-for"], "6.6.6.6, 192.0.2.7");
+        assert_eq!(fields["x-forwarded-proto"], "https");
     }
 
     #[test]
@@ -227,13 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_id_is_taken_from_trusted_peers_only() {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-request-id", "given-by-peer".parse().unwrap());
-        assert_eq!(request_id(&headers, true), "given-by-peer");
-        assert_ne!(request_id(&headers, false), "given-by-peer");
-        headers.insert("x-request-id", "a<script>".parse().unwrap());
-        assert_ne!(request_id(&headers, true), "a<script>");
+    fn a_peer_is_trusted_when_its_network_is() {
         let networks = ["10.0.0.0/8".parse().unwrap()];
         assert!(is_trusted(Some("10.1.2.3".parse().unwrap()), &networks));
         assert!(!is_trusted(Some("192.0.2.1".parse().unwrap()), &networks));

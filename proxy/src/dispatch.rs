@@ -3,15 +3,15 @@
 
 use crate::answer::Answer;
 use crate::asset_answer::Held;
-use crate::asset_decision::{self, AssetDecision, AssetRequest, Reason, RefererPage};
+use crate::asset_decision::{self, AssetDecision, AssetRequest, Reason};
 use crate::asset_url::{self, AssetUrl};
 use crate::fleet::PageId;
 use crate::gateway::Gateway;
 use crate::request::Request;
 use crate::shares::{self, Bucket};
-use crate::{client_request, path, referer};
+use crate::{client_request, path};
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
-use pingora_proxy::Session;
 use std::sync::Arc;
 
 /// Who answers.
@@ -26,8 +26,7 @@ pub(crate) enum Dispatch {
 
 impl Gateway {
     /// Finds who answers a request, and notes page and reason in it.
-    pub(crate) async fn dispatch(&self, session: &Session, request: &mut Request) -> Dispatch {
-        let head = session.req_header();
+    pub(crate) async fn dispatch(&self, head: &Parts, request: &mut Request) -> Dispatch {
         let target = head.uri.path();
         if head.method == Method::OPTIONS && target == "*" {
             return Dispatch::Ours(Answer::empty(StatusCode::NO_CONTENT));
@@ -53,8 +52,8 @@ impl Gateway {
         if !matches!(head.method, Method::GET | Method::HEAD) {
             return Dispatch::Ours(Answer::error(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"));
         }
-        let referer = head.headers.get(header::REFERER).map(|value| value.as_bytes().to_owned());
-        match self.decide(url, referer.as_deref(), request).await {
+        let referer = head.headers.get(header::REFERER).map(|value| value.as_bytes());
+        match self.decide(url, referer, request).await {
             AssetDecision::Page(page, reason) => {
                 request.reason = Some(reason);
                 self.meet_visitor(&head.headers, page, request);
@@ -69,7 +68,7 @@ impl Gateway {
     }
 
     /// Refuses what a client asks above its limit (RFC 6585 section 4).
-    fn refuse_excess(&self, headers: &HeaderMap, request: &mut Request) -> Option<Dispatch> {
+    pub(crate) fn refuse_excess(&self, headers: &HeaderMap, request: &mut Request) -> Option<Dispatch> {
         let settings = self.live.load();
         let client = client_request::client_address(headers, request.peer?, &settings.file.trusted_proxies);
         let wait = self.clients.take(client, &settings.file.client_limit).err()?;
@@ -95,14 +94,13 @@ impl Gateway {
     }
 
     async fn decide(&self, url: AssetUrl, referer: Option<&[u8]>, request: &Request) -> AssetDecision {
-        let path = referer::path_of(referer, &self.live.load().file.public_hosts).ok();
-        let page = path.and_then(|path| self.fleet.view().routes.page_of(&path));
-        let referer = page.map(|page| RefererPage { page, has_manifest: self.has_manifest(page) });
+        let referer = self.fleet.view().page_of_referer(referer, &self.live.load().file.public_hosts);
         let decide = |looked_again| {
-            let holders = self.fleet.holders(&request.path);
             let held = self.vault().is_some_and(|vault| vault.has(&request.path));
             let fallback = self.fleet.view().fallback;
-            asset_decision::decide(AssetRequest { url, referer, holders: &holders, held, fallback, looked_again })
+            self.fleet.with_holders(&request.path, |holders| {
+                asset_decision::decide(AssetRequest { url, referer, holders, held, fallback, looked_again })
+            })
         };
         match decide(false) {
             AssetDecision::LookAgain if self.checker.is_missed(&request.path) => AssetDecision::Unknown,

@@ -1,9 +1,11 @@
 //! What the proxy knows of the fleet: pages, their routes, their instances, and who has which asset. One snapshot that
 //! every thread reads without waiting; only [`crate::keeper`] makes the next.
 
+use crate::asset_decision::RefererPage;
 use crate::instance::{Event, Instance, State};
 use crate::manifest::Manifest;
 use crate::page_limit::Places;
+use crate::referer;
 use crate::retry::RetryBudget;
 use crate::routes::Routes;
 use arc_swap::{ArcSwap, Guard};
@@ -157,9 +159,9 @@ impl Fleet {
         self.view().pages.iter().flat_map(|page| page.instances.iter().cloned()).collect()
     }
 
-    /// Pages with a healthy or draining instance whose manifest has this asset path.
-    pub fn holders(&self, asset: &str) -> Vec<PageId> {
-        self.holders.load().get(asset).cloned().unwrap_or_default()
+    /// Tells the pages with a healthy or draining instance whose manifest has this asset path.
+    pub fn with_holders<T>(&self, asset: &str, tell: impl FnOnce(&[PageId]) -> T) -> T {
+        tell(self.holders.load().get(asset).map_or(&[], Vec::as_slice))
     }
 
     /// From now on, and for as long as somebody holds on to the manifest, its assets are live.
@@ -214,6 +216,13 @@ impl View {
         let fallback = pages.iter().position(|page| live(page) && &*page.name == fallback_page).map(PageId);
         let has_shares = pages.iter().any(|page| page.has_shares());
         Self { pages, routes, fallback, has_shares }
+    }
+
+    /// The page that a `Referer` names, if it is usable ([`referer::path_of`]).
+    pub fn page_of_referer(&self, referer: Option<&[u8]>, public_hosts: &[String]) -> Option<RefererPage> {
+        let path = referer::path_of(referer, public_hosts).ok()?;
+        let page = self.routes.page_of(&path)?;
+        Some(RefererPage { page, has_manifest: self.page(page).has_manifest() })
     }
 
     /// A page of an id that the fleet gave out; at most older than this snapshot.
@@ -339,12 +348,12 @@ mod tests {
         let instance = &joined[2];
         instance.manifest.store(Some(Arc::new(Manifest::for_tests("1", &[ASSET]))));
         fleet.index_assets();
-        assert!(fleet.holders(ASSET).is_empty());
+        assert_eq!(fleet.with_holders(ASSET, <[_]>::len), 0);
         assert_eq!(instance.on(Event::Passed), Some(State::Healthy));
         assert_eq!(instance.on(Event::Passed), None);
         joined[3].on(Event::Passed);
         fleet.index_assets();
-        assert_eq!(fleet.holders(ASSET), [PageId(1)]);
+        assert_eq!(fleet.with_holders(ASSET, <[_]>::to_vec), [PageId(1)]);
         assert_eq!(fleet.page(PageId(1)).candidates(ASSET).len(), 1);
         assert_eq!(fleet.page(PageId(1)).candidates("/").len(), 2);
         assert!(fleet.page(PageId(0)).candidates("/").is_empty());
@@ -415,6 +424,6 @@ mod tests {
         let page = fleet.page(PageId(0));
         assert_eq!(page.candidates(ASSET)[0].address.port(), 1);
         assert_eq!(page.candidates("/")[0].address.port(), 2);
-        assert_eq!(fleet.holders(ASSET), [PageId(0)]);
+        assert_eq!(fleet.with_holders(ASSET, <[_]>::to_vec), [PageId(0)]);
     }
 }

@@ -222,7 +222,7 @@ impl Gate {
                 fetched.iter().find(|fetched| fetched.entry.path == asset.path).map(|fetched| fetched.bytes.clone());
             let Some(bytes) = (match new {
                 Some(bytes) => Some(bytes),
-                None => self.vault.held(&asset.path).await.map(|held| held.identity.clone()),
+                None => self.vault.held(&asset.path).await.map(|held| held.identity.bytes.clone()),
             }) else {
                 continue;
             };

@@ -1,5 +1,6 @@
 //! The gateway: pingora's phases, each handing over to the file that decides.
 
+use crate::access_log::{self, Sent};
 use crate::admission::Admission;
 use crate::answer::Answer;
 use crate::balance::{self, Fit};
@@ -16,10 +17,10 @@ use crate::request::Request;
 use crate::serving::{Asked, Deadline};
 use crate::settings::Live;
 use crate::vault::Vault;
-use crate::{answer, client_request, failure, page_response};
+use crate::{answer, client_request, failure, header_fields, page_response};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::prelude::{Error, ErrorSource, ErrorType, HttpPeer};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -28,6 +29,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What all threads share; cheap to clone.
 #[derive(Clone)]
@@ -74,15 +77,14 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn early_request_filter(&self, session: &mut Session, request: &mut Request) -> pingora_core::Result<()> {
-        request.started = std::time::Instant::now();
-        request.peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
         let live = self.live.load();
-        request.trusted = client_request::is_trusted(request.peer, &live.file.trusted_proxies);
-        let headers = &session.req_header().headers;
-        request.id = client_request::request_id(headers, request.trusted);
-        request.trace = client_request::trace(headers, request.trusted);
-        request.is_https = client_request::is_https(headers, request.trusted);
+        let peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
+        request.meet(&session.req_header().headers, peer, &live.file.trusted_proxies);
         let is_websocket = client_request::is_websocket(session.req_header());
+        // Only a target in origin form outlives it; the others are rare.
+        if session.req_header().raw_path().first() == Some(&b'/') {
+            header_fields::of_request(session.req_header_mut(), |_| {});
+        }
         if !is_websocket {
             session.req_header_mut().remove_header(&header::UPGRADE);
         }
@@ -101,7 +103,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, request: &mut Request) -> pingora_core::Result<bool> {
-        match self.dispatch(session, request).await {
+        match self.dispatch(session.req_header(), request).await {
             Dispatch::Page => {
                 if request.asset.is_none() && self.answer_from_cache(session, request).await? {
                     return Ok(true);
@@ -114,7 +116,7 @@ impl ProxyHttp for Gateway {
             Dispatch::Held(held, url) => {
                 let head = session.req_header();
                 let asset = held.answer(&head.method, &head.headers, url);
-                answer::held(self, session, request, &asset).await?;
+                answer::held(self, session, request, asset).await?;
             }
             Dispatch::Ours(ours) => answer::ours(self, session, request, ours).await?,
         }
@@ -167,13 +169,17 @@ impl ProxyHttp for Gateway {
             trace: request.trace,
             budget: self.live.load().file.timeouts.first_byte,
         };
-        client_request::prepare(upstream, &client)?;
-        if request.cache.asks_for_all() || (request.asset.is_some() && !self.believes_validators_of(request)) {
-            client_request::ask_unconditionally(upstream);
-        }
-        if session.is_body_empty() && upstream.headers.contains_key(header::EXPECT) {
-            upstream.remove_header(&header::EXPECT);
-        }
+        let asks_for_all =
+            request.cache.asks_for_all() || (request.asset.is_some() && !self.believes_validators_of(request));
+        header_fields::of_request(upstream, |fields| {
+            client_request::prepare(fields, &client);
+            if asks_for_all {
+                client_request::ask_unconditionally(fields);
+            }
+            if session.is_body_empty() {
+                fields.remove(header::EXPECT);
+            }
+        });
         Ok(())
     }
 
@@ -211,20 +217,26 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
     ) -> pingora_core::Result<()> {
         page_response::check(response, session.is_upgrade_req())?;
+        // The version is that of this hop, not the page's (RFC 9110 section 2.5).
+        response.set_version(Version::HTTP_11);
         let host = session.get_header(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         if let Some(in_flight) = &request.in_flight {
-            page_response::clean(response, in_flight.instance().address, host)?;
+            let (status, address) = (response.status, in_flight.instance().address);
+            header_fields::of_response(response, |fields| page_response::clean(fields, status, address, host));
         }
         if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
-            response.insert_header("x-request-id", request.id.as_str())?;
+            header_fields::of_response(response, |fields| fields.insert(X_REQUEST_ID, request.id.to_header()));
             return Ok(());
         }
         if let Some(url) = request.asset {
             let believed = self.believes_validators_of(request);
-            page_response::set_asset_headers(response, url, &page_response::Asset { path: &request.path, believed })?;
+            let (status, asset) = (response.status, page_response::Asset { path: &request.path, believed });
+            header_fields::of_response(response, |fields| {
+                page_response::set_asset_headers(fields, status, url, &asset);
+            });
         }
         self.offer_to_cache(session, response, request);
-        self.sign(response, request)?;
+        header_fields::of_response(response, |fields| self.sign(fields, request));
         if let Some(serving) = head_guard::serving(session) {
             let has_end = response.headers.contains_key(header::CONTENT_LENGTH) && !session.was_upgraded();
             let last_byte = Deadline::LastByte(Instant::now() + self.live.load().file.timeouts.total);
@@ -234,7 +246,7 @@ impl ProxyHttp for Gateway {
             self.checker.attempted(in_flight.instance(), response.status.is_server_error());
         }
         if request.asset.is_none() {
-            self.keep_visitor(response, request)?;
+            self.keep_visitor(response, request);
         }
         if page_response::is_event_stream(response) {
             // It ends with its connection, so that it can be ended at any moment without looking cut short.
@@ -321,7 +333,9 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Request) {
-        crate::access_log::write(self, session, error, request);
+        let status = session.response_written().map_or(0, |response| response.status.as_u16());
+        let sent = Sent { status, body_bytes: session.body_bytes_sent(), error };
+        access_log::write(self, session.req_header(), sent, request);
     }
 }
 
@@ -364,16 +378,18 @@ impl Gateway {
     }
 
     /// Gives a new visitor a bucket while some page has shares. What differs from visitor to visitor is for no shared cache.
-    pub(crate) fn keep_visitor(&self, response: &mut ResponseHeader, request: &Request) -> pingora_core::Result<()> {
+    pub(crate) fn keep_visitor(&self, response: &mut ResponseHeader, request: &Request) {
         let set = request.bucket.filter(|_| request.is_new_visitor);
-        if let Some(bucket) = set {
-            response.append_header(header::SET_COOKIE, bucket.set_cookie(request.is_https))?;
-        }
         let has_two_releases = || request.page.is_some_and(|page| self.fleet.view().page(page).has_two_releases());
-        if set.is_some() || has_two_releases() {
-            page_response::make_private(response)?;
+        if set.is_none() && !has_two_releases() {
+            return;
         }
-        Ok(())
+        header_fields::of_response(response, |fields| {
+            if let Some(Ok(cookie)) = set.map(|bucket| bucket.set_cookie(request.is_https).try_into()) {
+                fields.append(header::SET_COOKIE, cookie);
+            }
+            page_response::make_private(fields);
+        });
     }
 
     /// Whether a page's ETag of an asset is the fingerprint of its bytes: the contract says so, but where there is a vault,
@@ -383,27 +399,22 @@ impl Gateway {
         has_manifest && self.vault().is_none()
     }
 
-    /// Sets the headers that every answer carries, a page's or ours.
-    ///
-    /// # Errors
-    /// When a header can't be inserted, which well-formed values never cause.
-    pub fn sign(&self, response: &mut ResponseHeader, request: &Request) -> pingora_core::Result<()> {
-        response.insert_header("x-request-id", request.id.as_str())?;
+    /// Sets the fields that every answer carries, a page's or ours.
+    pub fn sign(&self, fields: &mut HeaderMap, request: &Request) {
+        fields.insert(X_REQUEST_ID, request.id.to_header());
         if !self.live.load().file.debug_headers {
-            return Ok(());
+            return;
         }
-        if let Some(page) = request.page {
-            response.insert_header("x-page", &*self.fleet.view().page(page).name)?;
+        let page = request.page.map(|page| Arc::clone(&self.fleet.view().page(page).name));
+        for (name, said) in [
+            ("x-page", page.as_deref()),
+            ("x-release", request.release().as_deref()),
+            ("x-route-reason", request.reason.map(|reason| reason.as_str())),
+            ("x-cache", request.cache.outcome.map(|outcome| outcome.seen())),
+        ] {
+            if let Some(Ok(value)) = said.map(HeaderValue::from_str) {
+                fields.insert(name, value);
+            }
         }
-        if let Some(release) = request.release() {
-            response.insert_header("x-release", &*release)?;
-        }
-        if let Some(reason) = request.reason {
-            response.insert_header("x-route-reason", reason.as_str())?;
-        }
-        if let Some(outcome) = request.cache.outcome {
-            response.insert_header("x-cache", outcome.seen())?;
-        }
-        Ok(())
     }
 }

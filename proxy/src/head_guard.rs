@@ -1,8 +1,8 @@
 //! A stream that lets a request's head through only whole, in time, within bounds and strict ([`crate::head`]).
 //!
 //! It stands between the transport and pingora, whose parser has no deadline over a whole head and reads leniently.
-//! A chunked body is read along ([`crate::chunked`]). What follows a message is held back until [`HeadGuard::rearm`]: it
-//! is the next head, pipelined, and is guarded like the first. Only upgraded connections flow untouched.
+//! A chunked body is read along ([`crate::chunked`]). What follows a message is held back until [`HeadGuard::next_head`]:
+//! it is the next head, pipelined, and is guarded like the first. Only upgraded connections flow untouched.
 
 use crate::chunked::ChunkedBody;
 use crate::head::{self, Body, HeadLimits, Refusal};
@@ -17,15 +17,15 @@ use pingora_core::protocols::{
 };
 use pingora_proxy::Session;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
+use tokio_util::io::poll_read_buf;
 
 /// What a refused client is sent before its connection ends.
 pub type RefusalAnswer = dyn Fn(Refusal) -> Vec<u8> + Send + Sync;
@@ -33,6 +33,9 @@ pub type RefusalAnswer = dyn Fn(Refusal) -> Vec<u8> + Send + Sync;
 /// How much a refused client may still send, so that it can read its answer before the connection is reset.
 const LINGER_BYTES: usize = 16 << 20;
 const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// Most heads come in one read of this size.
+const READ_SIZE: usize = 4 << 10;
 
 /// What the guard holds a head against.
 #[derive(Clone)]
@@ -52,8 +55,9 @@ enum Phase {
     Idle,
     /// Part of a head has come.
     Head,
-    /// A good head is there: this many bytes of it, and of its body where that has a length, may still go through.
-    Message { left: u64, then: Then },
+    /// A good head of so many bytes is there: this many bytes of it, and of its body where that has a length, may still
+    /// go through.
+    Message { head: usize, left: u64, then: Then },
     /// The head was refused, or the connection ends before its message: the answer is being written, then what still
     /// comes is thrown away.
     Refused { answer: Vec<u8>, written: usize, shut: bool, discarded: usize },
@@ -78,8 +82,10 @@ pub struct HeadGuard {
     held: BytesMut,
     /// How much of it was searched for the end of a head.
     searched: usize,
-    deadline: Pin<Box<Sleep>>,
-    rearmed: AtomicBool,
+    /// Until when the phase may last.
+    until: Instant,
+    /// Runs out then, or before: to set it anew for each request would cost more than to look at it once in a while.
+    timer: Pin<Box<Sleep>>,
     serving: Arc<Serving>,
     /// What the page has sent on an upgraded connection.
     frames: Option<Frames>,
@@ -94,17 +100,57 @@ pub fn serving(session: &Session) -> Option<&Serving> {
 impl HeadGuard {
     /// Guards a fresh connection.
     pub fn new(inner: Stream, settings: GuardSettings, serving: Arc<Serving>) -> Self {
-        let deadline = Box::pin(tokio::time::sleep(settings.idle));
-        let (held, rearmed) = (BytesMut::new(), AtomicBool::new(false));
-        Self { inner, settings, phase: Phase::Idle, held, searched: 0, deadline, rearmed, serving, frames: None }
+        let until = Instant::now() + settings.idle;
+        let timer = Box::pin(tokio::time::sleep_until(until));
+        let (held, searched) = (BytesMut::new(), 0);
+        Self { inner, settings, phase: Phase::Idle, held, searched, until, timer, serving, frames: None }
     }
 
-    /// Awaits the next head: called when a response is done and the connection is kept.
-    pub fn rearm(stream: &Stream) {
-        // The `dyn IO` inside the box, not the box, is what knows its own type.
-        if let Some(guard) = (**stream).as_any().downcast_ref::<Self>() {
-            guard.rearmed.store(true, Ordering::Release);
+    /// Waits until the next head is there, whole and good. `false` when the connection ends before: the client has left
+    /// or is silent for too long, or its head was refused.
+    pub async fn next_head(&mut self) -> bool {
+        self.phase = Phase::Idle;
+        self.last_until(self.settings.idle);
+        poll_fn(|cx| self.poll_head(cx)).await.unwrap_or(false)
+    }
+
+    /// The head that [`Self::next_head`] waited for, as it came, if that is all of the message.
+    pub fn whole_message(&self) -> Option<&[u8]> {
+        match self.phase {
+            Phase::Message { head, left, then: Then::NextHead } if left == head as u64 => self.held.get(..head),
+            _ => None,
         }
+    }
+
+    /// The head that [`Self::next_head`] waited for, and what has come of its body. The rest of the body is read.
+    pub fn begin_message(&mut self) -> BytesMut {
+        let Phase::Message { left, .. } = &mut self.phase else { return BytesMut::new() };
+        let known = usize::try_from(*left).unwrap_or(usize::MAX).min(self.held.len());
+        *left -= known as u64;
+        let message = self.held.split_to(known);
+        if self.held.is_empty() {
+            // An idle connection keeps no buffer.
+            self.held = BytesMut::new();
+        }
+        message
+    }
+
+    fn last_until(&mut self, from_now: Duration) {
+        self.until = Instant::now() + from_now;
+        if self.until < self.timer.deadline() {
+            self.timer.as_mut().reset(self.until);
+        }
+    }
+
+    /// Whether the phase has lasted as long as it may.
+    fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if self.until <= Instant::now() {
+                return true;
+            }
+            self.timer.as_mut().reset(self.until);
+        }
+        false
     }
 
     /// Reads until a whole head is held; `Ok(false)` when the client ends before.
@@ -117,9 +163,9 @@ impl HeadGuard {
             }
             if matches!(self.phase, Phase::Idle) && !self.held.is_empty() {
                 self.phase = Phase::Head;
-                self.deadline.as_mut().reset(Instant::now() + self.settings.timeout);
+                self.last_until(self.settings.timeout);
             }
-            if self.deadline.as_mut().poll(cx).is_ready() {
+            if self.is_overdue(cx) {
                 match self.phase {
                     Phase::Idle => return Poll::Ready(Ok(false)),
                     Phase::Head => self.refuse(TOO_SLOW),
@@ -137,11 +183,13 @@ impl HeadGuard {
 
     /// Reads once into what is held; the number of bytes, 0 at the end.
     fn poll_hold(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut scratch = [0; 8192];
-        let mut buf = ReadBuf::new(&mut scratch);
-        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf))?;
-        self.held.extend_from_slice(buf.filled());
-        Poll::Ready(Ok(buf.filled().len()))
+        self.held.reserve(READ_SIZE);
+        let read = poll_read_buf(Pin::new(&mut self.inner), cx, &mut self.held);
+        if self.held.is_empty() {
+            // An idle connection keeps no buffer.
+            self.held = BytesMut::new();
+        }
+        read
     }
 
     /// Looks for the end of the head in what is held; once it is there and good, the message may pass.
@@ -150,7 +198,7 @@ impl HeadGuard {
         while self.searched == 0 && self.held.starts_with(b"\r\n") {
             self.held.advance(2);
         }
-        let end = self.held[self.searched..].windows(4).position(|window| window == b"\r\n\r\n");
+        let end = memchr::memmem::find(&self.held[self.searched..], b"\r\n\r\n");
         let Some(end) = end.map(|end| self.searched + end + 4) else {
             self.check_part()?;
             self.searched = self.held.len().saturating_sub(3);
@@ -164,7 +212,7 @@ impl HeadGuard {
             Body::Chunked => (0, Then::Chunks(ChunkedBody::default())),
             Body::Upgrade => (0, Then::Anything),
         };
-        self.phase = Phase::Message { left: end as u64 + body, then };
+        self.phase = Phase::Message { head: end, left: end as u64 + body, then };
         self.searched = 0;
         Ok(true)
     }
@@ -188,7 +236,7 @@ impl HeadGuard {
 
     /// Lets through what the message may still have: what is held first, then straight from the connection.
     fn poll_message(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Phase::Message { left, then } = &self.phase else { return Poll::Ready(Ok(())) };
+        let Phase::Message { left, then, .. } = &self.phase else { return Poll::Ready(Ok(())) };
         match (*left, then) {
             (0, Then::Anything) => return self.poll_held_or_inner(cx, buf),
             (0, Then::Chunks(body)) if !body.is_done() => return self.poll_chunks(cx, buf),
@@ -258,7 +306,7 @@ impl HeadGuard {
     /// Whether the client may still be sending its message.
     fn is_message_open(&self) -> bool {
         match &self.phase {
-            Phase::Message { left: 0, then: Then::Chunks(body) } => !body.is_done(),
+            Phase::Message { left: 0, then: Then::Chunks(body), .. } => !body.is_done(),
             Phase::Message { left, .. } => *left > 0,
             Phase::Idle | Phase::Head | Phase::Refused { .. } => false,
         }
@@ -282,17 +330,18 @@ impl HeadGuard {
     }
 
     fn linger_after(&mut self, answer: Vec<u8>) {
-        self.deadline.as_mut().reset(Instant::now() + LINGER_TIME);
+        self.last_until(LINGER_TIME);
         self.phase = Phase::Refused { answer, written: 0, shut: false, discarded: 0 };
     }
 
     /// Writes the answer, ends our side, and reads on for a while; always ends in an error for the reader.
     fn poll_refused(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let is_overdue = self.is_overdue(cx);
         let Phase::Refused { answer, written, shut, discarded } = &mut self.phase else {
             return Poll::Ready(Ok(()));
         };
         let refused = || Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "request head refused")));
-        if self.deadline.as_mut().poll(cx).is_ready() {
+        if is_overdue {
             return refused();
         }
         while *written < answer.len() {
@@ -323,15 +372,7 @@ const TOO_SLOW: Refusal = Refusal { status: StatusCode::REQUEST_TIMEOUT, reason:
 
 impl AsyncRead for HeadGuard {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.rearmed.swap(false, Ordering::AcqRel) {
-            this.phase = Phase::Idle;
-            this.deadline.as_mut().reset(Instant::now() + this.settings.idle);
-        }
-        if !matches!(this.phase, Phase::Message { .. }) && !ready!(this.poll_head(cx))? {
-            return Poll::Ready(Ok(()));
-        }
-        this.poll_message(cx, buf)
+        self.poll_message(cx, buf)
     }
 }
 

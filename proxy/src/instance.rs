@@ -118,7 +118,7 @@ impl Instance {
     }
 
     /// Moves it from state to state; the new state, if this was a move.
-    pub(crate) fn on(&self, event: Event) -> Option<State> {
+    pub fn on(&self, event: Event) -> Option<State> {
         let after = |state| Some(State::from_u8(state).after(event) as u8);
         let before = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, after).map(State::from_u8).ok()?;
         Some(before.after(event)).filter(|after| *after != before)

@@ -5,11 +5,13 @@
 //! - [`server`] accepts, [`transport`] and [`head_guard`] carry the bytes, [`head`] says which heads are let
 //!   in and [`chunked`] where chunked bodies end,
 //!   [`connection`] goes turn by turn;
-//! - [`gateway`] is pingora's phases, [`request`] what is known of one request; [`dispatch`] finds its page and
+//! - [`at_once`] answers what is at hand, from the vault or the page cache, without pingora;
+//! - [`gateway`] is pingora's phases, [`request`] what is known of one request, [`request_id`] its name; [`dispatch`] finds its page and
 //!   [`failure`] says what becomes of a failed attempt. [`client_limit`] and [`page_limit`] say who asks too much, [`overdue`] what becomes of who waits too long. They ask the pure deciders: [`path`], [`routes`] (path to page), [`asset_url`],
 //!   [`referer`] and [`asset_decision`] (whose asset), [`balance`] (which instance), [`retry`] (once more?);
 //!   While a page has two releases, [`shares`] says which one a visitor gets;
-//! - [`client_request`] and [`trace_context`] write what a page is told, [`page_response`] what a client is told;
+//! - [`client_request`] and [`trace_context`] write what a page is told, [`page_response`] what a client is told, both through
+//!   [`header_fields`];
 //! - [`page_cache`] keeps what pages say that it may, and answers out of it;
 //! - [`answer`] and [`error_pages`] are the proxy's own answers; [`access_log`] and [`metrics`] tell afterwards.
 //!
@@ -26,6 +28,7 @@ pub mod answer;
 pub mod asset_answer;
 pub mod asset_decision;
 pub mod asset_url;
+pub mod at_once;
 pub mod balance;
 pub mod changes;
 pub mod chunked;
@@ -44,6 +47,7 @@ pub mod gate;
 pub mod gateway;
 pub mod head;
 pub mod head_guard;
+pub mod header_fields;
 pub mod health;
 pub mod instance;
 pub mod keeper;
@@ -58,6 +62,7 @@ pub mod path;
 pub mod referer;
 pub mod reports;
 pub mod request;
+pub mod request_id;
 pub mod retry;
 pub mod routes;
 pub mod server;

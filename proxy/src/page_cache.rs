@@ -58,7 +58,8 @@ const REMEMBERED: u64 = 10_000;
 /// The cache.
 pub struct PageCache {
     entries: Cache<Key, Arc<Variants>>,
-    uncacheable: Cache<Key, ()>,
+    /// Since when it is known that what is under a key is for nobody else.
+    uncacheable: Cache<Key, Instant>,
     resting: Cache<Key, ()>,
     invalidated: Cache<Key, Instant>,
     flights: Arc<Flights>,
@@ -142,11 +143,10 @@ impl PageCache {
             })
             .expire_after(WorthKeeping)
             .build();
-        let memory = |time| Cache::builder().max_capacity(REMEMBERED).time_to_live(time).build();
         Self {
             entries,
-            uncacheable: memory(UNCACHEABLE_FOR),
-            resting: memory(RESTS_FOR),
+            uncacheable: Cache::builder().max_capacity(REMEMBERED).time_to_live(UNCACHEABLE_FOR).build(),
+            resting: Cache::builder().max_capacity(REMEMBERED).time_to_live(RESTS_FOR).build(),
             invalidated: Cache::builder().max_capacity(REMEMBERED).time_to_live(UNDER_WAY).build(),
             flights: Arc::default(),
             budget: Budget::of(usize::try_from(memory_bytes).unwrap_or(usize::MAX)),
@@ -159,6 +159,11 @@ impl PageCache {
     pub fn status(&self) -> CacheStatus {
         self.entries.run_pending_tasks();
         CacheStatus { entries: self.entries.entry_count(), bytes: self.entries.weighted_size() }
+    }
+
+    /// Whether anything is kept for plain HTTP under this host and target.
+    pub fn has_any(&self, host: &[u8], target: &[u8]) -> bool {
+        self.is_on && self.entries.contains_key(key_of(false, host, target).as_slice())
     }
 
     /// The newest answer that stands for a request.

@@ -2,12 +2,16 @@
 
 use crate::asset_decision::Reason;
 use crate::asset_url::AssetUrl;
+use crate::client_request;
 use crate::fleet::PageId;
 use crate::instance::{InFlight, Instance};
 use crate::page_cache::passage::CacheUse;
 use crate::page_limit::Place;
+use crate::request_id::RequestId;
 use crate::shares::Bucket;
 use crate::trace_context::TraceContext;
+use http::HeaderMap;
+use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,7 +21,7 @@ pub struct Request {
     /// When its head was complete.
     pub started: Instant,
     /// Its id; in every answer and log line.
-    pub id: String,
+    pub id: RequestId,
     /// Its trace.
     pub trace: TraceContext,
     /// The page that answers, once decided.
@@ -61,7 +65,7 @@ impl Request {
     pub fn new() -> Self {
         Self {
             started: Instant::now(),
-            id: String::new(),
+            id: RequestId::new(),
             trace: TraceContext::new(),
             page: None,
             reason: None,
@@ -80,6 +84,17 @@ impl Request {
             peer: None,
             trusted: false,
             tried: Vec::new(),
+        }
+    }
+
+    /// Notes who asks, and by which name the request goes: those that a trusted peer gives, or our own.
+    pub fn meet(&mut self, headers: &HeaderMap, peer: Option<IpAddr>, trusted_proxies: &[IpNet]) {
+        (self.started, self.peer) = (Instant::now(), peer);
+        self.trusted = client_request::is_trusted(peer, trusted_proxies);
+        if self.trusted {
+            self.id = RequestId::given(headers).unwrap_or_else(|| self.id.clone());
+            self.trace = client_request::trace(headers).unwrap_or(self.trace);
+            self.is_https = client_request::is_https(headers);
         }
     }
 

@@ -2,12 +2,12 @@
 //! listening sockets. And how they end: no new connection, what is in flight finishes, all within a bound.
 
 use crate::answer;
-use crate::connection::Serve;
+use crate::connection::{Ending, Serve};
 use crate::gateway::Gateway;
 use crate::head::HeadLimits;
 use crate::head_guard::{GuardSettings, RefusalAnswer};
+use crate::settings::Settings;
 use crate::transport::Transport;
-use pingora_core::apps::HttpServerApp;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
@@ -93,14 +93,20 @@ struct Worker {
 
 impl Worker {
     async fn run(mut self) {
-        let (cut_all, to_be_cut) = watch::channel(false);
-        let serving = Serving { gateway: self.gateway.clone(), proxy: self.proxy(), answer: self.answer(), to_be_cut };
+        let (end, ending) = watch::channel(Ending::No);
+        let serving = Serving {
+            gateway: self.gateway.clone(),
+            proxy: self.proxy(),
+            answer: self.answer(),
+            stopping: self.stopping.clone(),
+            ending,
+        };
         let mut accepting = JoinSet::new();
         for listener in std::mem::take(&mut self.listeners) {
             match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => {
                     let places = Arc::clone(&self.places);
-                    accepting.spawn(accept(listener, places, serving.clone(), self.stopping.clone()));
+                    accepting.spawn(accept(listener, places, serving.clone()));
                 }
                 Err(error) => tracing::error!(%error, "a listener can't be polled"),
             }
@@ -122,7 +128,7 @@ impl Worker {
         tokio::pin!(ended);
         let finish = async {
             if tokio::time::timeout(drain.idle_window, &mut ended).await.is_err() {
-                serving.proxy.http_cleanup().await;
+                end.send_replace(Ending::Idle);
                 (&mut ended).await;
             }
         };
@@ -131,7 +137,7 @@ impl Worker {
                 places_free = self.places.available_permits(),
                 "drain timed out; open connections are cut off"
             );
-            cut_all.send_replace(true);
+            end.send_replace(Ending::All);
             // Who has not ended by then goes with the runtime.
             let _ = tokio::time::timeout(CUT_BOUND, ended).await;
         }
@@ -164,13 +170,13 @@ struct Serving {
     gateway: Gateway,
     proxy: Arc<HttpProxy<Gateway>>,
     answer: Arc<RefusalAnswer>,
-    to_be_cut: watch::Receiver<bool>,
+    stopping: ShutdownWatch,
+    ending: watch::Receiver<Ending>,
 }
 
 impl Serving {
-    /// For one connection, by the settings of now.
-    fn serve(&self) -> Serve {
-        let settings = self.gateway.live.load();
+    /// For connections that begin while these are the settings.
+    fn serve(&self, settings: &Settings) -> Arc<Serve> {
         let (limits, timeouts) = (settings.file.limits, settings.file.timeouts);
         let guard = GuardSettings {
             timeout: timeouts.head,
@@ -182,20 +188,23 @@ impl Serving {
             },
             answer: Arc::clone(&self.answer),
         };
-        let (cuts, cut_all) = (self.gateway.fleet.cuts(), self.to_be_cut.clone());
-        Serve { gateway: self.gateway.clone(), proxy: Arc::clone(&self.proxy), guard, timeouts, cuts, cut_all }
+        Arc::new(Serve {
+            gateway: self.gateway.clone(),
+            proxy: Arc::clone(&self.proxy),
+            guard,
+            timeouts,
+            stopping: self.stopping.clone(),
+            ending: self.ending.clone(),
+        })
     }
 }
 
 /// Accepts until told to stop; gives back the connections that are still open.
-async fn accept(
-    listener: tokio::net::TcpListener,
-    places: Arc<Semaphore>,
-    serving: Serving,
-    mut stopping: ShutdownWatch,
-) -> JoinSet<()> {
+async fn accept(listener: tokio::net::TcpListener, places: Arc<Semaphore>, serving: Serving) -> JoinSet<()> {
     let mut connections = JoinSet::new();
-    let shutdown = stopping.clone();
+    let mut stopping = serving.stopping.clone();
+    let mut settings = serving.gateway.live.load_full();
+    let mut serve = serving.serve(&settings);
     loop {
         let accepted = async {
             // Above the limit new connections wait in the listen queue.
@@ -208,8 +217,12 @@ async fn accept(
             (accepted, permit) = accepted => match (accepted, permit) {
                 (Ok((tcp, peer)), Ok(permit)) => {
                     let _ = tcp.set_nodelay(true);
-                    let transport = Transport::new(tcp, peer, permit);
-                    connections.spawn(serving.serve().connection(transport, shutdown.clone()));
+                    let now = serving.gateway.live.load();
+                    if !Arc::ptr_eq(&now, &settings) {
+                        settings = Arc::clone(&now);
+                        serve = serving.serve(&settings);
+                    }
+                    connections.spawn(Arc::clone(&serve).connection(Transport::new(tcp, peer, permit)));
                 }
                 (Err(error), _) => {
                     // Out of file descriptors, most likely: wait for some to come back instead of spinning.

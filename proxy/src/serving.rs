@@ -2,6 +2,7 @@
 //! that instance, or the proxy, has to go before the answer is complete, or the time is over.
 
 use crate::instance::Instance;
+use crate::request_id::RequestId;
 use crate::transport::Transport;
 use crate::websocket_frames::GOING_AWAY;
 use pingora_core::protocols::Stream;
@@ -22,10 +23,17 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What one connection is doing, shared by its task and its stream.
 #[derive(Debug, Default)]
 pub struct Serving {
-    asked: Mutex<Option<Asked>>,
-    began: Notify,
+    watched: Mutex<Watched>,
+    looks_sooner: Notify,
     is_cut: AtomicBool,
     left: Mutex<Option<Left>>,
+}
+
+/// What an instance was asked, and until when somebody looks whether that is overdue.
+#[derive(Debug, Default)]
+struct Watched {
+    asked: Option<Asked>,
+    looks_at: Option<Instant>,
 }
 
 /// A request that an instance was asked.
@@ -34,7 +42,7 @@ pub struct Asked {
     /// The instance.
     pub instance: Arc<Instance>,
     /// The request's id.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// Whether the client can show an error page.
     pub wants_html: bool,
     /// Until when it may wait; `None` while its body is still coming, and for answers without an end.
@@ -77,36 +85,58 @@ struct Left {
 impl Serving {
     /// Notes what an instance was asked.
     pub fn ask(&self, asked: Asked) {
-        *lock(&self.asked) = Some(asked);
-        self.began.notify_one();
+        let mut watched = lock(&self.watched);
+        let deadline = asked.deadline;
+        watched.asked = Some(asked);
+        self.look_by(&watched, deadline);
     }
 
     /// Until when it may wait from now on.
     pub fn wait_until(&self, deadline: Option<Deadline>) {
-        if let Some(asked) = lock(&self.asked).as_mut() {
+        let mut watched = lock(&self.watched);
+        if let Some(asked) = watched.asked.as_mut() {
             asked.deadline = deadline;
-            self.began.notify_one();
+            self.look_by(&watched, deadline);
+        }
+    }
+
+    /// Has the deadline looked at in time. Mostly somebody looks sooner, for an earlier request of the connection: so a
+    /// request sets no timer.
+    fn look_by(&self, watched: &Watched, deadline: Option<Deadline>) {
+        if let Some(deadline) = deadline
+            && watched.looks_at.is_none_or(|looks_at| deadline.at() < looks_at)
+        {
+            self.looks_sooner.notify_one();
         }
     }
 
     /// The instance whose answer is to be cut off, if it is.
     pub fn cut_instance(&self) -> Option<Arc<Instance>> {
-        lock(&self.asked).as_ref().map(|asked| &asked.instance).filter(|instance| instance.is_cut()).cloned()
+        lock(&self.watched).asked.as_ref().map(|asked| &asked.instance).filter(|instance| instance.is_cut()).cloned()
     }
 
     /// The request is answered: no instance is asked any more.
     pub fn answered(&self) {
-        *lock(&self.asked) = None;
+        lock(&self.watched).asked = None;
     }
 
-    /// Ends when the time is over, which may be never. A deadline moves only away while it is waited for.
+    /// Ends when the time is over, which may be never.
     pub async fn overdue(&self) -> Cut {
         loop {
-            let asked = lock(&self.asked).as_ref().and_then(|asked| Some((asked.clone(), asked.deadline?)));
-            match asked {
-                Some((asked, deadline)) if deadline.at() <= Instant::now() => return Cut::Overdue(asked, deadline),
-                Some((_, deadline)) => tokio::time::sleep_until(deadline.at()).await,
-                None => self.began.notified().await,
+            let looks_at = {
+                let mut watched = lock(&self.watched);
+                let deadline = watched.asked.as_ref().and_then(|asked| Some((asked, asked.deadline?)));
+                if let Some((asked, deadline)) = deadline.filter(|(_, deadline)| deadline.at() <= Instant::now()) {
+                    return Cut::Overdue(asked.clone(), deadline);
+                }
+                let looks_at = deadline.map(|(_, deadline)| deadline.at());
+                watched.looks_at = looks_at;
+                looks_at
+            };
+            match looks_at {
+                // Whatever ends this wait, the next look says what is so.
+                Some(looks_at) => drop(tokio::time::timeout_at(looks_at, self.looks_sooner.notified()).await),
+                None => self.looks_sooner.notified().await,
             }
         }
     }

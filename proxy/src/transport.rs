@@ -1,28 +1,32 @@
-//! A client's TCP connection as pingora wants it, with a write buffer large enough that a response's head and a small
-//! body leave in one system call.
+//! A client's TCP connection as pingora wants it. What is written is gathered until it is flushed or much, so that a
+//! response's head and body leave in one system call; an idle connection keeps no buffer.
 
 use async_trait::async_trait;
+use bytes::{Buf, BytesMut};
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
 };
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
-const WRITE_BUFFER: usize = 32 << 10;
+/// As much is gathered; more is sent at once, without a copy of what comes in one piece.
+const GATHERED: usize = 16 << 10;
 
 /// One accepted connection. Dropping it frees its place under the connection limit.
 #[derive(Debug)]
 pub struct Transport {
-    io: BufWriter<TcpStream>,
+    tcp: TcpStream,
+    peer: SocketAddr,
+    unsent: BytesMut,
     digest: Arc<SocketDigest>,
     accepted_at: SystemTime,
     _permit: OwnedSemaphorePermit,
@@ -35,11 +39,18 @@ impl Transport {
         // Setting it saves a getpeername for each request; it is only ever set here.
         let _ = digest.peer_addr.set(Some(peer.into()));
         Self {
-            io: BufWriter::with_capacity(WRITE_BUFFER, tcp),
+            tcp,
+            peer,
+            unsent: BytesMut::new(),
             digest: Arc::new(digest),
             accepted_at: SystemTime::now(),
             _permit: permit,
         }
+    }
+
+    /// The address of the connection's other end.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
     }
 
     /// The socket once more, for after this transport is gone; what was not written yet is not in it.
@@ -47,34 +58,60 @@ impl Transport {
     /// # Errors
     /// When the process has no file descriptor left.
     pub fn socket(&self) -> io::Result<OwnedFd> {
-        self.io.get_ref().as_fd().try_clone_to_owned()
+        self.tcp.as_fd().try_clone_to_owned()
+    }
+
+    /// Sends what was gathered, and `bytes` after it; how many of `bytes` went with it.
+    fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        while !self.unsent.is_empty() {
+            let parts = [IoSlice::new(&self.unsent), IoSlice::new(bytes)];
+            let sent = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, &parts))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let gathered = sent.min(self.unsent.len());
+            self.unsent.advance(gathered);
+            if self.unsent.is_empty() {
+                self.unsent = BytesMut::new();
+            }
+            if sent > gathered {
+                return Poll::Ready(Ok(sent - gathered));
+            }
+        }
+        if bytes.is_empty() { Poll::Ready(Ok(0)) } else { Pin::new(&mut self.tcp).poll_write(cx, bytes) }
     }
 }
 
 impl AsyncRead for Transport {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        Pin::new(&mut self.tcp).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Transport {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        if self.unsent.len() + bytes.len() > GATHERED {
+            return self.poll_send(cx, bytes);
+        }
+        self.unsent.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        ready!(self.poll_send(cx, &[]))?;
+        Pin::new(&mut self.tcp).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        ready!(self.poll_send(cx, &[]))?;
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }
 
 #[async_trait]
 impl Shutdown for Transport {
     async fn shutdown(&mut self) {
-        if let Err(error) = self.io.shutdown().await {
+        if let Err(error) = AsyncWriteExt::shutdown(self).await {
             tracing::debug!(%error, "connection was gone before it was shut down");
         }
     }
@@ -82,7 +119,7 @@ impl Shutdown for Transport {
 
 impl UniqueID for Transport {
     fn id(&self) -> i32 {
-        self.io.get_ref().as_raw_fd()
+        self.tcp.as_raw_fd()
     }
 }
 

@@ -8,7 +8,7 @@
 pub mod compress;
 pub mod disk;
 
-use crate::asset_answer::Held;
+use crate::asset_answer::{Coding, Encoded, Held};
 use crate::content_type;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -207,7 +207,7 @@ impl Vault {
     fn save(&self, asset: Verified) -> (Record, Arc<Held>) {
         let held = Arc::new(make_held(&asset.entry.path, asset.bytes));
         let saved = match &self.disk {
-            Some(disk) => disk.save(&asset.entry, &held.identity),
+            Some(disk) => disk.save(&asset.entry, &held.identity.bytes),
             None => Err(io::Error::other("there is no vault folder")),
         };
         if let Err(error) = &saved
@@ -276,7 +276,7 @@ impl Vault {
     fn save_the_unsaved(&self, index: &HashMap<String, Arc<Record>>) {
         for record in index.values() {
             let Some(held) = &record.unsaved else { continue };
-            let (saved, _) = self.save(Verified { entry: record.entry.clone(), bytes: held.identity.clone() });
+            let (saved, _) = self.save(Verified { entry: record.entry.clone(), bytes: held.identity.bytes.clone() });
             if saved.unsaved.is_some() {
                 return;
             }
@@ -337,12 +337,17 @@ fn memory_key(entry: &IndexEntry) -> String {
 fn make_held(path: &str, identity: Bytes) -> Held {
     let content_type = content_type::of(path).unwrap_or("application/octet-stream");
     let compressible = content_type::is_compressible(content_type);
+    let sha256 = hex_sha256(&identity);
+    let encoded = |bytes, coding| Encoded::new(bytes, coding, &sha256[..16]);
+    let compressed = |coding, compress: fn(&Bytes) -> Option<Bytes>| {
+        let bytes = compressible.then(|| compress(&identity)).flatten()?;
+        Some(encoded(bytes, coding))
+    };
     Held {
-        fingerprint: hex_sha256(&identity)[..16].to_owned(),
         content_type,
-        brotli: compressible.then(|| compress::brotli(&identity)).flatten(),
-        gzip: compressible.then(|| compress::gzip(&identity)).flatten(),
-        identity,
+        brotli: compressed(Coding::Brotli, compress::brotli),
+        gzip: compressed(Coding::Gzip, compress::gzip),
+        identity: encoded(identity.clone(), Coding::Identity),
     }
 }
 

@@ -6,7 +6,6 @@ use super::terms;
 use bytes::Bytes;
 use headers::{HeaderMapExt, Range};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use pingora_http::ResponseHeader;
 use std::ops::Bound;
 
 /// The fields of a 304 (RFC 9110 section 15.4.5), and `Age`.
@@ -23,8 +22,10 @@ const IN_A_304: [header::HeaderName; 7] = [
 /// What to send.
 #[derive(Debug)]
 pub struct CachedAnswer {
-    /// The head, `Age` included.
-    pub head: ResponseHeader,
+    /// 200, 206, 304 or 416, or what the page said.
+    pub status: StatusCode,
+    /// All fields, `Age` included.
+    pub headers: HeaderMap,
     /// Empty for 304 and 416. A HEAD is answered without it.
     pub body: Bytes,
 }
@@ -67,7 +68,7 @@ impl Making {
     }
 
     fn finish(self) -> CachedAnswer {
-        CachedAnswer { head: self.parts.into(), body: self.body }
+        CachedAnswer { status: self.parts.status, headers: self.parts.headers, body: self.body }
     }
 
     fn make_not_modified(&mut self, entry: &Entry) {
@@ -178,14 +179,14 @@ mod tests {
             (&[("if-modified-since", "yesterday")], 200),
         ] {
             let answer = ask(&Method::GET, request);
-            assert_eq!(answer.head.status, status, "{request:?}");
+            assert_eq!(answer.status, status, "{request:?}");
             assert_eq!(answer.body.is_empty(), status == 304);
-            assert_eq!(answer.head.headers["age"], "7");
-            assert_eq!(answer.head.headers["etag"], "\"a\"");
-            assert_eq!(answer.head.headers.contains_key("x-more"), status == 200);
+            assert_eq!(answer.headers["age"], "7");
+            assert_eq!(answer.headers["etag"], "\"a\"");
+            assert_eq!(answer.headers.contains_key("x-more"), status == 200);
         }
         let undated = CachedAnswer::of(&entry(&[], &[]), &Method::GET, &fields(&[("if-none-match", "\"a\"")]));
-        assert_eq!(undated.head.status, 200);
+        assert_eq!(undated.status, 200);
     }
 
     #[test]
@@ -205,13 +206,13 @@ mod tests {
             (&[("range", "bytes=0-3"), ("if-none-match", "\"a\"")], 304, "", ""),
         ] {
             let answer = ask(&Method::GET, request);
-            assert_eq!((answer.head.status.as_u16(), &answer.body[..]), (status, body.as_bytes()), "{request:?}");
-            let found = answer.head.headers.get("content-range").map_or("", |value| value.to_str().unwrap());
+            assert_eq!((answer.status.as_u16(), &answer.body[..]), (status, body.as_bytes()), "{request:?}");
+            let found = answer.headers.get("content-range").map_or("", |value| value.to_str().unwrap());
             assert_eq!(found, content_range);
             if status != 304 {
-                assert_eq!(answer.head.headers["content-length"], body.len().to_string().as_str());
+                assert_eq!(answer.headers["content-length"], body.len().to_string().as_str());
             }
         }
-        assert_eq!(ask(&Method::HEAD, &[("range", "bytes=0-3")]).head.status, 200, "only a GET has ranges");
+        assert_eq!(ask(&Method::HEAD, &[("range", "bytes=0-3")]).status, 200, "only a GET has ranges");
     }
 }

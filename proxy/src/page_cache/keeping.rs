@@ -5,7 +5,7 @@ use super::filling::{Collected, Filling};
 use super::flights::Landing;
 use super::passage::{Question, host_of};
 use super::terms::Timing;
-use super::{Key, Outcome, key_of};
+use super::{Key, Outcome, UNCACHEABLE_FOR, key_of};
 use crate::gateway::Gateway;
 use crate::instance::Instance;
 use crate::request::Request;
@@ -56,7 +56,9 @@ impl Gateway {
         let Some(filling) = &mut request.cache.filling else { return };
         if !filling.body.push(body.map_or(&[], |bytes| bytes)) {
             if let Some(Filling { key, flight, .. }) = request.cache.filling.take() {
-                self.pass_on(Question { key, asked: Instant::now(), is_whole: true, flight }, StatusCode::OK);
+                let (asked, uncacheable_since) = (Instant::now(), None);
+                let question = Question { key, asked, is_whole: true, uncacheable_since, flight };
+                self.pass_on(question, StatusCode::OK);
             }
         } else if is_end && let Some(filling) = request.cache.filling.take() {
             self.land(filling);
@@ -83,8 +85,9 @@ impl Gateway {
     /// An answer is for nobody else: who waits goes to the page, and who comes in the next time does not wait.
     fn pass_on(&self, question: Question, status: StatusCode) {
         let is_of_the_request = matches!(status.as_u16(), 206 | 304 | 412 | 416);
-        if !status.is_server_error() && !is_of_the_request {
-            self.cache.uncacheable.insert(question.key, ());
+        let is_news = question.uncacheable_since.is_none_or(|since| since.elapsed() > UNCACHEABLE_FOR / 2);
+        if !status.is_server_error() && !is_of_the_request && is_news {
+            self.cache.uncacheable.insert(question.key, Instant::now());
         }
         if let Some(flight) = question.flight {
             flight.land(if status.is_server_error() { Landing::Failed } else { Landing::Uncacheable });

@@ -12,8 +12,12 @@ use super::{Key, Outcome, Standing, key_of};
 use crate::answer;
 use crate::fleet::Page;
 use crate::gateway::Gateway;
+use crate::header_fields;
 use crate::request::Request;
-use http::{HeaderMap, Method, header};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, Method, header};
+use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,17 +26,20 @@ use tokio::time::Instant as Moment;
 
 /// Fields by which some servers take a request for another one, and which are no part of the key: an answer to them is
 /// for nobody else.
-const MISLEADING: [&str; 9] = [
-    "x-original-url",
-    "x-rewrite-url",
-    "x-original-host",
-    "x-host",
-    "x-forwarded-server",
-    "x-forwarded-scheme",
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-];
+fn is_misleading(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "x-original-url"
+            | "x-rewrite-url"
+            | "x-original-host"
+            | "x-host"
+            | "x-forwarded-server"
+            | "x-forwarded-scheme"
+            | "x-http-method-override"
+            | "x-http-method"
+            | "x-method-override"
+    )
+}
 
 /// What the cache has to do with one request.
 #[derive(Debug, Default)]
@@ -50,6 +57,8 @@ pub(super) struct Question {
     pub(super) asked: Instant,
     /// Whether the page is asked for all of it, whatever the visitor has already.
     pub(super) is_whole: bool,
+    /// Since when it is known that the answer is for nobody else.
+    pub(super) uncacheable_since: Option<Instant>,
     /// Who waits for it.
     pub(super) flight: Option<Flight>,
 }
@@ -63,7 +72,8 @@ impl CacheUse {
     /// The page is asked, maybe once more: what came of it before is void.
     pub fn begin_attempt(&mut self) {
         if let Some(Filling { key, flight, .. }) = self.filling.take() {
-            self.question = Some(Question { key, asked: Instant::now(), is_whole: true, flight });
+            let asked = Instant::now();
+            self.question = Some(Question { key, asked, is_whole: true, uncacheable_since: None, flight });
         }
     }
 
@@ -76,7 +86,37 @@ impl CacheUse {
     }
 }
 
+/// What the cache has for a request.
+pub(crate) struct Found {
+    key: Vec<u8>,
+    standing: Standing,
+    asked: Asked,
+    entry: Option<Arc<Entry>>,
+}
+
+impl Found {
+    /// What may be given without a word to the page.
+    pub(crate) fn fresh(&self) -> Option<Arc<Entry>> {
+        self.entry.clone().filter(|entry| entry.reuse(&self.asked) == Reuse::Fresh)
+    }
+}
+
 impl Gateway {
+    /// Looks for a page's answer to a GET or HEAD; `None` when the request passes the cache by.
+    pub(crate) fn look_up(&self, head: &Parts, request: &Request) -> Option<Found> {
+        let page = request.page.filter(|_| self.cache.is_on)?;
+        let standing = standing_of(self.fleet.view().page(page));
+        let cookies = &self.live.load().file.cache.bypass_cookies;
+        if standing == Standing::Split || passes_by(&head.headers, cookies) {
+            return None;
+        }
+        let asked = Asked::of(&head.headers);
+        let target = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let key = key_of(request.is_https, host_of(&head.headers, request.trusted), target.as_bytes());
+        let entry = self.cache.find(&key, &standing, &head.headers);
+        Some(Found { key, standing, asked, entry })
+    }
+
     /// Answers a page's request from the cache, if it can; else notes what is to become of the page's answer.
     ///
     /// # Errors
@@ -90,35 +130,30 @@ impl Gateway {
         if !self.cache.is_on || !matches!(head.method, Method::GET | Method::HEAD) || session.is_upgrade_req() {
             return Ok(false);
         }
-        let Some(page) = request.page else { return Ok(false) };
-        let standing = standing_of(self.fleet.view().page(page));
-        let cookies = &self.live.load().file.cache.bypass_cookies;
-        if standing == Standing::Split || passes_by(&head.headers, cookies) || head.raw_path().first() != Some(&b'/') {
+        let is_origin_form = head.raw_path().first() == Some(&b'/');
+        let Some(found) = Some(head).filter(|_| is_origin_form).and_then(|head| self.look_up(head, request)) else {
             request.cache.outcome = Some(Outcome::Bypass);
             return Ok(false);
-        }
-        let asked = Asked::of(&head.headers);
-        let key = key_of(request.is_https, host_of(&head.headers, request.trusted), head.raw_path());
-        if let Some(entry) = self.cache.find(&key, &standing, &head.headers)
-            && entry.reuse(&asked) == Reuse::Fresh
-        {
+        };
+        if let Some(entry) = found.fresh() {
             self.serve(session, request, (&entry, Outcome::Hit)).await?;
             return Ok(true);
         }
-        let is_keepable = head.method == Method::GET
-            && !asked.no_store
-            && !MISLEADING.iter().any(|name| head.headers.contains_key(*name));
+        let Found { key, standing, asked, entry: found } = found;
+        let is_keepable = head.method == Method::GET && !asked.no_store && !head.headers.keys().any(is_misleading);
         let waits_until = Moment::now() + self.live.load().file.cache.lock_wait;
         let key: Key = key.into();
-        let visit = Visit { head, request, key: Arc::clone(&key), standing, asked, is_keepable, waits_until };
-        match self.decide_visit(&visit).await {
+        let uncacheable_since = self.cache.uncacheable.get(&key);
+        let is_known = uncacheable_since.is_some();
+        let is_shareable = is_keepable && !is_known;
+        let visit = Visit { head, request, key: Arc::clone(&key), standing, asked, is_shareable, waits_until };
+        match self.decide_visit(&visit, found).await {
             Verdict::Serve(entry, outcome) => self.serve(session, request, (&entry, outcome)).await?,
             Verdict::Refuse(refusal) => answer::ours(self, session, request, refusal).await?,
             Verdict::Ask(flight) => {
-                let is_known = self.cache.uncacheable.contains_key(&key);
                 request.cache.outcome = Some(if is_known { Outcome::Uncacheable } else { Outcome::Miss });
                 let is_whole = !is_known && !session.req_header().headers.contains_key(header::RANGE);
-                let question = Question { key, asked: Instant::now(), is_whole, flight };
+                let question = Question { key, asked: Instant::now(), is_whole, uncacheable_since, flight };
                 request.cache.question = Some(question).filter(|_| is_keepable);
                 return Ok(false);
             }
@@ -137,9 +172,13 @@ impl Gateway {
         request.release = entry.release().cloned();
         let head = session.req_header();
         let is_head = head.method == Method::HEAD;
-        let CachedAnswer { head: mut response, body } = CachedAnswer::of(entry, &head.method, &head.headers);
-        self.sign(&mut response, request)?;
-        self.keep_visitor(&mut response, request)?;
+        let CachedAnswer { status, headers, body } = CachedAnswer::of(entry, &head.method, &head.headers);
+        let mut response = ResponseHeader::build_no_case(status, Some(0))?;
+        header_fields::of_response(&mut response, |fields| {
+            *fields = headers;
+            self.sign(fields, request);
+        });
+        self.keep_visitor(&mut response, request);
         if self.draining.load(Ordering::Relaxed) {
             session.set_keepalive(None);
         }
@@ -183,7 +222,7 @@ fn has_cookie(headers: &HeaderMap, names: &[String]) -> bool {
 
 /// The host that the visitor asked, as a page is told it.
 pub(super) fn host_of(headers: &HeaderMap, is_trusted: bool) -> &[u8] {
-    let forwarded = headers.get("x-forwarded-host").filter(|_| is_trusted);
+    let forwarded = if is_trusted { headers.get("x-forwarded-host") } else { None };
     forwarded.or_else(|| headers.get(header::HOST)).map_or(&[], |host| host.as_bytes())
 }
 

@@ -10,10 +10,12 @@ use crate::balance::{self, Fit};
 use crate::client_request::{self, Client};
 use crate::fleet::PageId;
 use crate::gateway::Gateway;
+use crate::header_fields;
 use crate::instance::{InFlight, Instance, State};
 use crate::page_limit::Place;
 use crate::page_response;
 use crate::request::Request;
+use crate::request_id::RequestId;
 use http::{HeaderName, Method, StatusCode, Version, header};
 use pingora_core::connectors::http::v1::Connector;
 use pingora_core::prelude::HttpPeer;
@@ -63,7 +65,7 @@ struct Question {
     /// As the visitor sent it who asked first, without what is his own.
     head: RequestHeader,
     known: Arc<Entry>,
-    request_id: String,
+    request_id: RequestId,
     asked: Instant,
 }
 
@@ -111,9 +113,7 @@ impl Gateway {
             trace: request.trace,
             budget: live.file.timeouts.first_byte,
         };
-        if client_request::prepare(&mut head, &client).is_err() {
-            return false;
-        }
+        header_fields::of_request(&mut head, |fields| client_request::prepare(fields, &client));
         let question = Question {
             gateway: self.clone(),
             page,
@@ -178,7 +178,7 @@ impl Question {
             };
             self.gateway.note_failure_of(&instance);
             tracing::warn!(
-                request_id = self.request_id,
+                request_id = self.request_id.as_str(),
                 page = &*self.gateway.fleet.page(self.page).name,
                 instance = %instance.address,
                 error = problem.as_ref().map_or_else(|| "timed out".to_owned(), ToString::to_string),
@@ -222,7 +222,8 @@ impl Question {
         }
         let mut head = answered?;
         page_response::check(&head, false)?;
-        page_response::clean(&mut head, in_flight.instance().address, self.host())?;
+        let (status, address) = (head.status, in_flight.instance().address);
+        header_fields::of_response(&mut head, |fields| page_response::clean(fields, status, address, self.host()));
         let timing = Timing { now: SystemTime::now(), delay: sent.elapsed() };
         Ok(Reply { head, session, peer, in_flight, timing })
     }
@@ -274,7 +275,7 @@ impl Question {
                 Ok(None) => break,
                 Err(error) => {
                     self.gateway.note_failure_of(instance);
-                    tracing::warn!(request_id = self.request_id, instance = %instance.address, %error, "answer cut short");
+                    tracing::warn!(request_id = self.request_id.as_str(), instance = %instance.address, %error, "answer cut short");
                     return Landing::Failed;
                 }
             }
@@ -293,7 +294,7 @@ impl Question {
     /// What is known holds no more, and what holds instead is for nobody else.
     fn let_go(&self) -> Landing {
         self.cache().entries.invalidate(&self.key);
-        self.cache().uncacheable.insert(Arc::clone(&self.key), ());
+        self.cache().uncacheable.insert(Arc::clone(&self.key), Instant::now());
         Landing::Uncacheable
     }
 

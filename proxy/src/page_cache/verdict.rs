@@ -34,17 +34,19 @@ pub(super) struct Visit<'a> {
     pub(super) key: Key,
     pub(super) standing: Standing,
     pub(super) asked: Asked,
-    /// Whether the answer may be kept.
-    pub(super) is_keepable: bool,
+    /// Whether others may wait for the answer.
+    pub(super) is_shareable: bool,
     /// Until when it waits for what somebody else asked.
     pub(super) waits_until: Instant,
 }
 
 impl Gateway {
-    pub(super) async fn decide_visit(&self, visit: &Visit<'_>) -> Verdict {
+    /// What becomes of a request, of whose key this is kept.
+    pub(super) async fn decide_visit(&self, visit: &Visit<'_>, found: Option<Arc<Entry>>) -> Verdict {
+        let look_again = || self.cache.find(&visit.key, &visit.standing, &visit.head.headers);
+        let mut known = Some(found);
         for _ in 0..ROUNDS {
-            let found = self.cache.find(&visit.key, &visit.standing, &visit.head.headers);
-            let Some(entry) = found else {
+            let Some(entry) = known.take().unwrap_or_else(look_again) else {
                 match self.missed(visit).await {
                     Some(verdict) => return verdict,
                     None => continue,
@@ -75,7 +77,7 @@ impl Gateway {
             return Some(not_cached());
         }
         let is_part = visit.head.headers.contains_key(header::RANGE);
-        if !visit.is_keepable || is_part || self.cache.uncacheable.contains_key(&visit.key) {
+        if !visit.is_shareable || is_part {
             return Some(Verdict::Ask(None));
         }
         let follower = match self.cache.flights.join(&visit.key) {
