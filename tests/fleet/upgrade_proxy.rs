@@ -78,7 +78,7 @@ async fn what_is_open_goes_on_in_the_old_process() {
     fleet.rollout("checkout", &stub, &["--canary", "0", "--bake", "0s"]).await.well();
     let mut socket = Socket::open(&fleet.url("/checkout/ws")).await;
     socket.assert_echoes("before").await;
-    let slow = tokio::spawn(reqwest::get(fleet.url("/checkout/slow/3000")));
+    let slow = tokio::spawn(reqwest::get(fleet.url("/checkout/slow/8000")));
     wait_until("both are in flight", async || {
         let page = fleet.page("checkout").await?;
         let in_flight: u64 = page["instances"].as_array()?.iter().map(|one| one["in_flight"].as_u64().unwrap()).sum();
