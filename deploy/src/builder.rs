@@ -66,6 +66,17 @@ pub(crate) async fn build_proxy(root: &Path, release: bool) -> Result<PathBuf, E
     if built.status.success() { built.programs.named(PROXY) } else { Err(Error::BuildFailed) }
 }
 
+/// Builds these programs with optimisation; cargo's progress goes to the terminal.
+pub(crate) async fn build_release(root: &Path, names: &[&str]) -> Result<Programs, Error> {
+    let mut command = cargo(root, "build");
+    command.args(["--workspace", "--release"]);
+    for name in names {
+        command.args(["--bin", name]);
+    }
+    let built = run(command, Stdio::inherit()).await?;
+    if built.status.success() { Ok(built.programs) } else { Err(Error::BuildFailed) }
+}
+
 /// Builds one page's program. What cargo says goes to the terminal and, if the build fails, is the inner error.
 pub(crate) async fn build_page(root: &Path, page: &str) -> Result<Result<PathBuf, String>, Error> {
     let mut command = cargo(root, "build");

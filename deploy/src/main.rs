@@ -6,6 +6,7 @@
 mod address;
 mod admin;
 mod backoff;
+mod bench;
 mod builder;
 mod chaos;
 mod child;
@@ -63,6 +64,7 @@ enum Verb {
     Chaos(chaos::Options),
     Test(test::Options),
     Soak(soak::Options),
+    Bench(bench::Options),
 }
 
 #[tokio::main]
@@ -77,6 +79,7 @@ async fn main() -> ExitCode {
         Verb::Chaos(options) => chaos::run(options).await,
         Verb::Test(options) => test::run(options).await,
         Verb::Soak(options) => soak::run(options).await,
+        Verb::Bench(options) => bench::run(options).await,
     };
     outcome.unwrap_or_else(|error| match error {
         error::Error::Interrupted => ExitCode::from(INTERRUPTED),

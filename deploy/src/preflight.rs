@@ -42,6 +42,9 @@ const NGINX: Tool =
     Tool { commands: &["nginx"], debian: &["nginx-light"], fedora: "nginx", macos: "brew install nginx" };
 const VARNISH: Tool =
     Tool { commands: &["varnishd"], debian: &["varnish"], fedora: "varnish", macos: "brew install varnish" };
+const HAPROXY: Tool =
+    Tool { commands: &["haproxy"], debian: &["haproxy"], fedora: "haproxy", macos: "brew install haproxy" };
+const WRK: Tool = Tool { commands: &["wrk"], debian: &["wrk"], fedora: "wrk", macos: "brew install wrk" };
 const DNS: Tool =
     Tool { commands: &["dnsmasq"], debian: &["dnsmasq-base"], fedora: "dnsmasq", macos: "brew install dnsmasq" };
 
@@ -60,6 +63,8 @@ pub(crate) const FOR_THE_FLEET: &[Tool] = &[COMPILER, CMAKE, MAKE];
 /// To run the tests: a browser that can be driven, caches to stand in front, a DNS server whose records change, and the
 /// outbox's other database.
 pub(crate) const FOR_THE_TESTS: &[Tool] = &[COMPILER, CMAKE, MAKE, BROWSER, DRIVER, NGINX, VARNISH, DNS, POSTGRES];
+/// To measure: the peers, and who asks them.
+pub(crate) const FOR_THE_BENCH: &[Tool] = &[COMPILER, CMAKE, MAKE, NGINX, HAPROXY, VARNISH, WRK];
 
 /// Sees to it that the tools are there. Not to be dropped: an installation goes on until it is done, and a signal counts
 /// after it.
