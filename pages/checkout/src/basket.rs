@@ -1,6 +1,7 @@
 //! The basket, and the forms that change it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
@@ -93,7 +94,7 @@ impl BasketLine {
 }
 
 /// `GET /checkout`
-pub(crate) async fn show(State(page): State<Checkout>, cookies: Cookies) -> Result<Response, Error> {
+pub(crate) async fn show(State(page): State<Arc<Checkout>>, cookies: Cookies) -> Result<Response, Error> {
     let id = cookies.basket().map(str::to_owned);
     let (visitor, basket) = join!(Visitor::of(&page, cookies), page.orders.basket(id.as_deref()));
     match basket {
@@ -113,7 +114,7 @@ async fn unavailable(page: &Checkout, visitor: &Visitor) -> BasketView {
 
 /// `POST /checkout/lines/{slug}`: the field `quantity`, or the button `remove`.
 pub(crate) async fn change(
-    State(page): State<Checkout>,
+    State(page): State<Arc<Checkout>>,
     Path(slug): Path<String>,
     visitor: Visitor,
     Form(form): Form<HashMap<String, String>>,

@@ -2,6 +2,8 @@
 //!
 //! This page's own outbox knows for a week, also while orders is down. What is older, orders is asked for.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -29,7 +31,7 @@ struct ConfirmationView {
 
 /// `GET /checkout/orders/{key}`
 pub(crate) async fn show(
-    State(page): State<Checkout>,
+    State(page): State<Arc<Checkout>>,
     Path(key): Path<String>,
     visitor: Visitor,
 ) -> Result<Response, Error> {
@@ -55,7 +57,7 @@ pub(crate) async fn show(
 }
 
 /// Asks orders. There may be an order of which it does not know yet, if the outbox `may_know`.
-async fn ask(page: Checkout, visitor: Visitor, key: Key, may_know: bool) -> Result<Response, Error> {
+async fn ask(page: Arc<Checkout>, visitor: Visitor, key: Key, may_know: bool) -> Result<Response, Error> {
     match page.orders.placed(key).await {
         Ok(Some(order)) => made(&page, visitor, order).await,
         Ok(None) if !may_know => Ok(not_found(State(page), visitor).await?.into_response()),

@@ -5,6 +5,7 @@
 //! the form keeps what was typed, and has a button to look again.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
@@ -105,7 +106,7 @@ pub(crate) fn known(countries: Answer<std::sync::Arc<crate::accounts::Countries>
 }
 
 /// `GET /checkout/details`
-pub(crate) async fn show(State(page): State<Checkout>, cookies: Cookies) -> Result<Response, Error> {
+pub(crate) async fn show(State(page): State<Arc<Checkout>>, cookies: Cookies) -> Result<Response, Error> {
     let id = cookies.basket().map(str::to_owned);
     let (visitor, around) = join!(Visitor::of(&page, cookies), Around::of(&page, id.as_deref()));
     if let Some(key) = under_way(&page, &around).await {

@@ -1,5 +1,7 @@
 //! Checkout as a whole: its URLs, its services, and what is not there.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -54,6 +56,7 @@ impl Checkout {
 
 /// Every URL of this page.
 pub(crate) fn routes(page: Checkout) -> Router {
+    let page = Arc::new(page);
     let routes = Router::new()
         .route("/checkout", get(basket::show))
         .route("/checkout/", get(async || Redirect::permanent(BASKET)))
@@ -75,7 +78,7 @@ struct NotFoundView {
     request_id: String,
 }
 
-pub(crate) async fn not_found(State(page): State<Checkout>, visitor: Visitor) -> Result<impl IntoResponse, Error> {
+pub(crate) async fn not_found(State(page): State<Arc<Checkout>>, visitor: Visitor) -> Result<impl IntoResponse, Error> {
     let basket_count = page.orders.basket_count(visitor.cookies.basket()).await;
     let view = NotFoundView { shell: visitor.shell(&page, "Not found", basket_count), request_id: request_id() };
     Ok((StatusCode::NOT_FOUND, visitor.cookies, html(&view)?))

@@ -4,6 +4,7 @@
 //! if not, the order is on its way, and its own page tells what becomes of it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Form;
 use axum::extract::State;
@@ -36,7 +37,7 @@ const NOT_KEPT: &str = "We can’t take orders at this moment. Nothing was order
 
 /// `POST /checkout/details`; the button `again` only looks whether there are prices by now.
 pub(crate) async fn submit(
-    State(page): State<Checkout>,
+    State(page): State<Arc<Checkout>>,
     visitor: Visitor,
     Form(form): Form<HashMap<String, String>>,
 ) -> Result<Response, Error> {

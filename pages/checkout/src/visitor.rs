@@ -1,6 +1,7 @@
 //! Who is looking. Nobody has to be signed in to order, so without accounts the checkout goes on.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -48,10 +49,10 @@ impl Visitor {
     }
 }
 
-impl FromRequestParts<Checkout> for Visitor {
+impl FromRequestParts<Arc<Checkout>> for Visitor {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, page: &Checkout) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, page: &Arc<Checkout>) -> Result<Self, Infallible> {
         let cookies = Cookies::from_request_parts(parts, page).await?;
         Ok(Self::of(page, cookies).await)
     }

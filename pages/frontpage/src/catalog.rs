@@ -79,7 +79,7 @@ pub(crate) struct Products {
     pub(crate) total: u32,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Summary {
     pub(crate) slug: String,
     pub(crate) name: String,
@@ -92,13 +92,13 @@ pub(crate) struct Summary {
     pub(crate) stock: Option<Stock>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct CategoryName {
     pub(crate) slug: String,
     pub(crate) name: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Stock {
     /// `in_stock`, `low` or `out`.
     pub(crate) level: String,

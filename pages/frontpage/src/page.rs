@@ -1,6 +1,7 @@
 //! The frontpage itself: what it is made of, and the view at `/`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
@@ -58,13 +59,13 @@ pub(crate) fn routes(config: &Config) -> Result<Router> {
 }
 
 pub(crate) fn routes_with(config: &Config, sources: &Sources) -> Router {
-    let page = Frontpage {
+    let page = Arc::new(Frontpage {
         frame: Frame::new(PAGE.name, config.asset_urls()),
         assets: assets::Urls::new(config.asset_urls()),
         catalog: catalog::Client::new(&sources.catalog),
         orders: orders::Client::new(&sources.orders),
         accounts: accounts::Client::new(&sources.accounts),
-    };
+    });
     let routes = Router::new()
         .route("/", get(home))
         .route("/products/{slug}", get(product::show).post(product::add))
@@ -81,23 +82,23 @@ pub(crate) fn routes_with(config: &Config, sources: &Sources) -> Router {
 
 #[derive(Template)]
 #[template(path = "page.html")]
-struct HomeView {
+struct HomeView<'a> {
     shell: Shell,
     assets: assets::Urls,
-    categories: Vec<catalog::Category>,
+    categories: &'a [catalog::Category],
     search: Search,
-    results: Results,
+    results: Results<'a>,
 }
 
 #[derive(Template)]
 #[template(path = "results.html")]
-struct ResultsView {
+struct ResultsView<'a> {
     shell: Shell,
-    results: Results,
+    results: Results<'a>,
 }
 
 async fn home(
-    State(page): State<Frontpage>,
+    State(page): State<Arc<Frontpage>>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
@@ -106,19 +107,19 @@ async fn home(
     }
     let (categories, products) = join!(page.catalog.categories(), page.catalog.products(&query));
     let is_complete = categories.is_fresh() && products.is_fresh();
-    let Some(results) = Results::new(&query, products) else {
+    let Some(results) = Results::new(&query, &products) else {
         return Ok(not_found(State(page)).await?.into_response());
     };
-    let categories = match categories {
+    let categories: &[_] = match &categories {
         // What kinds of gear there are is the same as yesterday.
-        Answer::Fresh(known) | Answer::Stale(known, _) => known.categories.clone(),
-        Answer::Unavailable => Vec::new(),
+        Answer::Fresh(known) | Answer::Stale(known, _) => &known.categories,
+        Answer::Unavailable => &[],
     };
     let shell = page.shell("Gear for slow mountains");
     let view = HomeView {
         shell: if query.is_empty() { shell.at("/") } else { shell },
         assets: page.assets,
-        search: Search::new(&query, &categories),
+        search: Search::new(&query, categories),
         results,
         categories,
     };
@@ -131,8 +132,9 @@ pub(crate) fn for_everybody(is_complete: bool) -> &'static str {
 }
 
 /// The results alone, for the script that puts them in place.
-async fn results(page: Frontpage, query: &HashMap<String, String>) -> Result<Response, Error> {
-    let Some(results) = Results::new(query, page.catalog.products(query).await) else {
+async fn results(page: Arc<Frontpage>, query: &HashMap<String, String>) -> Result<Response, Error> {
+    let products = page.catalog.products(query).await;
+    let Some(results) = Results::new(query, &products) else {
         return Ok(not_found(State(page)).await?.into_response());
     };
     let view = ResultsView { shell: page.shell(""), results };
@@ -146,7 +148,7 @@ struct NotFoundView {
     request_id: String,
 }
 
-pub(crate) async fn not_found(State(page): State<Frontpage>) -> Result<impl IntoResponse, Error> {
+pub(crate) async fn not_found(State(page): State<Arc<Frontpage>>) -> Result<impl IntoResponse, Error> {
     let view = NotFoundView { shell: page.shell("Not found"), request_id: request_id() };
     Ok((StatusCode::NOT_FOUND, [(CACHE_CONTROL, "no-store")], html(&view)?))
 }

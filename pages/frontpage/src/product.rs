@@ -1,6 +1,7 @@
 //! One product, and the form that puts it into the basket.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
@@ -52,7 +53,7 @@ impl Frontpage {
 
 /// `GET /products/{slug}`
 pub(crate) async fn show(
-    State(page): State<Frontpage>,
+    State(page): State<Arc<Frontpage>>,
     Path(slug): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, Error> {
@@ -74,7 +75,7 @@ pub(crate) async fn show(
 
 /// `POST /products/{slug}`: answers with a redirect, or with JSON for the script that stays on the page.
 pub(crate) async fn add(
-    State(page): State<Frontpage>,
+    State(page): State<Arc<Frontpage>>,
     Path(slug): Path<String>,
     cookies: Cookies,
     headers: HeaderMap,
@@ -109,7 +110,13 @@ pub(crate) fn objection(error: &ServiceError) -> Option<String> {
 }
 
 /// The form again, with what was typed and what is wrong with it.
-async fn refuse(page: Frontpage, slug: &str, typed: &str, message: String, is_script: bool) -> Result<Response, Error> {
+async fn refuse(
+    page: Arc<Frontpage>,
+    slug: &str,
+    typed: &str,
+    message: String,
+    is_script: bool,
+) -> Result<Response, Error> {
     if is_script {
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "message": message }))).into_response());
     }
@@ -122,7 +129,7 @@ async fn refuse(page: Frontpage, slug: &str, typed: &str, message: String, is_sc
 }
 
 /// The form again, as orders can't take it now.
-async fn not_added(page: Frontpage, slug: &str, typed: &str, error: &ServiceError) -> Result<Response, Error> {
+async fn not_added(page: Arc<Frontpage>, slug: &str, typed: &str, error: &ServiceError) -> Result<Response, Error> {
     log_missing(error);
     let message = match error {
         ServiceError::Unreachable { .. } => {

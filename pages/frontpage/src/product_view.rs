@@ -1,5 +1,6 @@
 //! One product as it is shown: what the catalog says, or said some time ago.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use askama::Template;
@@ -7,7 +8,7 @@ use page_kit::price;
 use templates::Shell;
 
 use crate::assets;
-use crate::catalog::{self, Spec};
+use crate::catalog::{self, Spec, Summary};
 use crate::page::Frontpage;
 use crate::search::{AsOf, Card, stock_said};
 
@@ -22,7 +23,8 @@ pub(crate) struct ProductView {
     form_error: String,
     pub(crate) added: bool,
     pub(crate) as_of: Option<AsOf>,
-    related: Vec<Card>,
+    related: Vec<Summary>,
+    age: Option<Duration>,
 }
 
 struct Product {
@@ -36,7 +38,7 @@ struct Product {
     drawing: String,
     badge: String,
     stock_level: String,
-    stock_text: String,
+    stock_text: Cow<'static, str>,
     specs: Vec<Spec>,
 }
 
@@ -53,11 +55,12 @@ impl ProductView {
             form_error: String::new(),
             added: false,
             as_of: age.map(AsOf::new),
-            related: related.iter().map(|product| Card::new(product, age)).collect(),
+            related: related.clone(),
+            age,
             product: Product {
                 price: price(summary.price),
                 stock_text,
-                stock_level,
+                stock_level: stock_level.to_owned(),
                 slug: summary.slug.clone(),
                 name: summary.name.clone(),
                 summary: summary.summary.clone(),
@@ -69,6 +72,10 @@ impl ProductView {
                 specs: specs.clone(),
             },
         }
+    }
+
+    fn related(&self) -> Vec<Card<'_>> {
+        self.related.iter().map(|product| Card::new(product, self.age)).collect()
     }
 
     /// The view with the quantity that was typed, and what is wrong with it (empty: nothing).

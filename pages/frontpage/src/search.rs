@@ -1,5 +1,6 @@
 //! The search form and what it found, as views.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +55,7 @@ impl AsOf {
 }
 
 /// What was found, now or some time ago; or that nobody could be asked.
-pub(crate) struct Results {
+pub(crate) struct Results<'a> {
     pub(crate) heading: String,
     pub(crate) total: u32,
     pub(crate) filtered: bool,
@@ -62,20 +63,19 @@ pub(crate) struct Results {
     pub(crate) as_of: Option<AsOf>,
     /// Whether nobody says how many there are of some of the products.
     pub(crate) stock_unknown: bool,
-    pub(crate) products: Vec<Card>,
+    pub(crate) products: Vec<Card<'a>>,
 }
 
-impl Results {
+impl<'a> Results<'a> {
     /// The results as a view; none when there can't be such a search.
-    pub(crate) fn new(query: &HashMap<String, String>, found: Answer<Arc<Option<Products>>>) -> Option<Self> {
+    pub(crate) fn new(query: &HashMap<String, String>, found: &'a Answer<Arc<Option<Products>>>) -> Option<Self> {
         let unavailable = matches!(found, Answer::Unavailable);
         let (found, age) = match found {
-            Answer::Fresh(found) => (found, None),
-            Answer::Stale(found, age) => (found, Some(age)),
-            Answer::Unavailable => (Arc::new(Some(Products::default())), None),
+            Answer::Fresh(found) => (Some(found.as_ref().as_ref()?), None),
+            Answer::Stale(found, age) => (Some(found.as_ref().as_ref()?), Some(*age)),
+            Answer::Unavailable => (None, None),
         };
-        let found = found.as_ref().as_ref()?;
-        let total = found.total;
+        let total = found.map_or(0, |found| found.total);
         let mut heading = match total {
             _ if unavailable => "Products".to_owned(),
             1 => "1 product".to_owned(),
@@ -85,7 +85,8 @@ impl Results {
         if !words.is_empty() {
             heading += &format!(" for “{words}”");
         }
-        let products: Vec<_> = found.products.iter().map(|product| Card::new(product, age)).collect();
+        let products: Vec<_> =
+            found.iter().flat_map(|found| &found.products).map(|product| Card::new(product, age)).collect();
         Some(Self {
             heading,
             total,
@@ -99,46 +100,46 @@ impl Results {
 }
 
 /// One product in a list.
-pub(crate) struct Card {
-    pub(crate) slug: String,
-    pub(crate) name: String,
-    pub(crate) summary: String,
+pub(crate) struct Card<'a> {
+    pub(crate) slug: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) summary: &'a str,
     pub(crate) price: String,
-    pub(crate) drawing: String,
-    pub(crate) badge: String,
-    pub(crate) stock_level: String,
-    pub(crate) stock_text: String,
+    pub(crate) drawing: &'a str,
+    pub(crate) badge: &'a str,
+    pub(crate) stock_level: &'a str,
+    pub(crate) stock_text: Cow<'static, str>,
 }
 
-impl Card {
+impl<'a> Card<'a> {
     /// A card with what was known `age` ago; none is now.
-    pub(crate) fn new(product: &Summary, age: Option<Duration>) -> Self {
+    pub(crate) fn new(product: &'a Summary, age: Option<Duration>) -> Self {
         let (stock_level, stock_text) = stock_said(product.stock.as_ref(), age);
         Self {
             price: price(product.price),
             stock_text,
             stock_level,
-            slug: product.slug.clone(),
-            name: product.name.clone(),
-            summary: product.summary.clone(),
-            drawing: product.drawing.clone(),
-            badge: product.badge.clone().unwrap_or_default(),
+            slug: &product.slug,
+            name: &product.name,
+            summary: &product.summary,
+            drawing: &product.drawing,
+            badge: product.badge.as_deref().unwrap_or_default(),
         }
     }
 }
 
 /// The level of a stock, and how it is put into words. Prices hold for days, pieces on a shelf don't: an old number of
 /// them is none.
-pub(crate) fn stock_said(stock: Option<&Stock>, age: Option<Duration>) -> (String, String) {
+pub(crate) fn stock_said(stock: Option<&Stock>, age: Option<Duration>) -> (&str, Cow<'static, str>) {
     let Some(stock) = stock.filter(|_| age.is_none()) else {
-        return (UNKNOWN.to_owned(), "We can’t see our shelves just now".to_owned());
+        return (UNKNOWN, "We can’t see our shelves just now".into());
     };
     let text = match stock.level.as_str() {
-        "out" => "Sold out".to_owned(),
-        "low" => format!("Only {} left", stock.quantity),
-        _ => "In stock".to_owned(),
+        "out" => "Sold out".into(),
+        "low" => format!("Only {} left", stock.quantity).into(),
+        _ => "In stock".into(),
     };
-    (stock.level.clone(), text)
+    (&stock.level, text)
 }
 
 fn is_filtered(query: &HashMap<String, String>) -> bool {

@@ -1,5 +1,7 @@
 //! `/visitor.json`: who is looking, for pages that are rendered for everybody.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
@@ -20,7 +22,7 @@ struct Visitor {
 }
 
 /// A visitor whose session has ended is one without a name.
-pub(crate) async fn who(State(page): State<Frontpage>, cookies: Cookies) -> impl IntoResponse {
+pub(crate) async fn who(State(page): State<Arc<Frontpage>>, cookies: Cookies) -> impl IntoResponse {
     let name = async {
         match cookies.session() {
             Some(session) => page.accounts.name(session).await,

@@ -13,7 +13,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// Adds what a handler need not think of. A handler's own `cache-control` stays: without one, nobody but the visitor
 /// may keep the answer, and the visitor's browser asks again.
-pub(crate) async fn add(mut response: Response) -> Response {
+pub(crate) fn add(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));

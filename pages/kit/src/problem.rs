@@ -1,16 +1,16 @@
 //! An answer that says what went wrong: without any asset here, so that it can't fail itself; in the shell of the site
 //! where a page says how.
 
-use std::any::Any;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::Request;
 use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn};
 use axum::response::{Html, IntoResponse, Response};
-use tower_http::catch_panic::CatchPanicLayer;
+use futures_util::TryFutureExt;
+use service_kit::layers::{self, caught};
+use tower::Service;
 
 use crate::{Error, request_id};
 
@@ -89,10 +89,11 @@ pub fn with_problems<F>(routes: Router, render: F) -> Router
 where
     F: Fn(Problem) -> askama::Result<String> + Clone + Send + Sync + 'static,
 {
-    let show = move |request: Request, next: Next| {
+    let render = Arc::new(render);
+    layers::around(routes, move |request, inside| {
         let (render, for_people) = (render.clone(), accepts_html(request.headers()));
-        async move {
-            let mut response = next.run(request).await;
+        let answer = caught(inside.call(request), |panic| Error::Panicked(panic.to_owned()).into_response());
+        answer.map_ok(move |mut response| {
             if for_people && is_bare_refusal(&response) {
                 response = with_a_view(&response);
             }
@@ -103,9 +104,8 @@ where
                 response.headers_mut().remove("content-length");
             }
             response
-        }
-    };
-    routes.layer(CatchPanicLayer::custom(panicked)).layer(from_fn(show))
+        })
+    })
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {
@@ -125,12 +125,6 @@ fn with_a_view(refusal: &Response) -> Response {
         response.headers_mut().insert(ALLOW, allowed.clone());
     }
     response
-}
-
-fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
-    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-    Error::Panicked(text.unwrap_or_default()).into_response()
 }
 
 #[cfg(test)]

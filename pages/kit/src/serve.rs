@@ -1,23 +1,27 @@
 //! The page contract around a page's own routes: manifest, health, assets, counters.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::HeaderValue;
+use axum::extract::Request;
 use axum::http::header::COOKIE;
-use axum::middleware::Next;
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::IntoResponse;
+use axum::routing::Route;
+use futures_util::TryFutureExt;
+use futures_util::future::Either;
+use prometheus::IntCounter;
 use serde_json::json;
+use service_kit::layers::{self, Answer};
 use service_kit::serve::Server;
 use service_kit::{Failure, telemetry};
 use shared_assets::Asset;
+use tower::Service;
 
 use crate::assets::{Assets, NameTaken};
 use crate::config::Config;
 use crate::manifest::Manifest;
-use crate::metrics::Metrics;
 use crate::work::Work;
 use crate::{check, form_protection, headers, manifest, metrics};
 
@@ -84,29 +88,40 @@ pub fn app(config: &Config, bundles: &[&'static [Asset]], routes: Router) -> Res
 }
 
 fn around(config: &Config, assets: Assets, manifest: &Manifest, routes: Router) -> Router {
-    let mut routes = routes.layer(from_fn(form_protection::protect)).layer(map_response(headers::add));
-    if config.flags.standalone {
-        routes = routes.layer(from_fn(with_sample_basket));
+    let requests = config.metrics.requests().clone();
+    let counted = requests.clone();
+    let is_alone = config.flags.standalone;
+    let routes = layers::around(routes, move |request, page| around_page(request, page, &requests, is_alone));
+    let assets = layers::around(crate::assets::routes(Arc::new(assets)), move |request, asset| {
+        counted.inc();
+        asset.call(request)
+    });
+    routes.merge(assets).merge(manifest::routes(manifest)).merge(metrics::routes(config.metrics.clone()))
+}
+
+/// What happens around every request for the page itself.
+fn around_page(
+    mut request: Request,
+    page: &mut Route,
+    requests: &IntCounter,
+    is_alone: bool,
+) -> impl Future<Output = Answer> + Send + use<> {
+    requests.inc();
+    if is_alone {
+        bring_sample_basket(request.headers_mut());
     }
-    routes
-        .merge(crate::assets::routes(Arc::new(assets)))
-        .layer(from_fn_with_state(config.metrics.clone(), count))
-        .merge(manifest::routes(manifest))
-        .merge(metrics::routes(config.metrics.clone()))
+    let answer = match form_protection::check(&request) {
+        Ok(()) => Either::Left(page.call(request)),
+        Err(refused) => Either::Right(ready(Ok(refused.into_response()))),
+    };
+    answer.map_ok(headers::add)
 }
 
-async fn count(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
-    metrics.requests().inc();
-    next.run(request).await
-}
-
-async fn with_sample_basket(mut request: Request, next: Next) -> Response {
-    let headers = request.headers_mut();
+fn bring_sample_basket(headers: &mut HeaderMap) {
     let brings_one = headers.get_all(COOKIE).iter().any(|value| {
         value.to_str().is_ok_and(|text| text.split(';').any(|pair| pair.trim_start().starts_with("basket=")))
     });
     if !brings_one {
         headers.append(COOKIE, HeaderValue::from_static(SAMPLE_BASKET));
     }
-    next.run(request).await
 }

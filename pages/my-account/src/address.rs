@@ -1,6 +1,7 @@
 //! Where parcels go.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
@@ -35,7 +36,7 @@ impl AddressView {
 
 /// `GET /my-account/address`
 pub(crate) async fn show(
-    State(page): State<MyAccount>,
+    State(page): State<Arc<MyAccount>>,
     Query(query): Query<HashMap<String, String>>,
     visitor: SignedIn,
 ) -> Result<impl IntoResponse, Error> {
@@ -54,7 +55,7 @@ pub(crate) async fn show(
 
 /// `POST /my-account/address`
 pub(crate) async fn submit(
-    State(page): State<MyAccount>,
+    State(page): State<Arc<MyAccount>>,
     visitor: Visitor,
     Form(form): Form<HashMap<String, String>>,
 ) -> Result<Response, Error> {

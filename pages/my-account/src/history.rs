@@ -1,5 +1,6 @@
 //! What has been ordered: the list, and one order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
@@ -95,7 +96,7 @@ impl OrdersView {
 }
 
 /// `GET /my-account/orders`
-pub(crate) async fn list(State(page): State<MyAccount>, visitor: SignedIn) -> Result<impl IntoResponse, Error> {
+pub(crate) async fn list(State(page): State<Arc<MyAccount>>, visitor: SignedIn) -> Result<impl IntoResponse, Error> {
     let orders = page.orders.of(&visitor.account.id, None).await;
     let is_fresh = orders.is_fresh();
     let (orders, late) = Late::of(orders);
@@ -125,7 +126,7 @@ struct Order {
 
 /// `GET /my-account/orders/{id}`
 pub(crate) async fn order(
-    State(page): State<MyAccount>,
+    State(page): State<Arc<MyAccount>>,
     Path(id): Path<String>,
     visitor: SignedIn,
     cookies: Cookies,
@@ -161,7 +162,7 @@ pub(crate) async fn order(
 }
 
 /// There is no such order; or nobody can tell, since the newest are not here yet.
-async fn missing(page: MyAccount, visitor: SignedIn, cookies: Cookies, is_fresh: bool) -> Result<Response, Error> {
+async fn missing(page: Arc<MyAccount>, visitor: SignedIn, cookies: Cookies, is_fresh: bool) -> Result<Response, Error> {
     if is_fresh {
         return Ok(not_found(State(page), Visitor::of(visitor, cookies)).await?.into_response());
     }

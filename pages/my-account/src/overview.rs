@@ -1,5 +1,7 @@
 //! The first view: the latest orders, who one is, and where parcels go.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -31,7 +33,7 @@ struct OverviewView {
 }
 
 /// `GET /my-account`
-pub(crate) async fn show(State(page): State<MyAccount>, visitor: SignedIn) -> Result<impl IntoResponse, Error> {
+pub(crate) async fn show(State(page): State<Arc<MyAccount>>, visitor: SignedIn) -> Result<impl IntoResponse, Error> {
     let (orders, countries) = join!(page.orders.of(&visitor.account.id, Some(LATEST)), page.accounts.countries());
     let is_fresh = orders.is_fresh();
     let (orders, late) = Late::of(orders);

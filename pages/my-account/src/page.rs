@@ -1,6 +1,7 @@
 //! My account as a whole: its URLs, its services, and what is not there.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
@@ -68,6 +69,7 @@ impl MyAccount {
 
 /// Every URL of this page.
 pub(crate) fn routes(page: MyAccount) -> Router {
+    let page = Arc::new(page);
     let routes = Router::new()
         .route("/my-account", get(overview::show))
         .route("/my-account/", get(async || Redirect::permanent(HOME)))
@@ -95,7 +97,10 @@ struct NotFoundView {
     request_id: String,
 }
 
-pub(crate) async fn not_found(State(page): State<MyAccount>, visitor: Visitor) -> Result<impl IntoResponse, Error> {
+pub(crate) async fn not_found(
+    State(page): State<Arc<MyAccount>>,
+    visitor: Visitor,
+) -> Result<impl IntoResponse, Error> {
     let view = NotFoundView {
         shell: visitor.shell(&page, "Not found"),
         assets: page.assets,

@@ -1,6 +1,7 @@
 //! Name and email.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
@@ -42,7 +43,7 @@ fn fields(name: &str, email: &str, errors: &BTreeMap<String, String>) -> Vec<Fie
 
 /// `GET /my-account/profile`
 pub(crate) async fn show(
-    State(page): State<MyAccount>,
+    State(page): State<Arc<MyAccount>>,
     Query(query): Query<HashMap<String, String>>,
     visitor: SignedIn,
 ) -> Result<impl IntoResponse, Error> {
@@ -56,7 +57,7 @@ pub(crate) async fn show(
 
 /// `POST /my-account/profile`
 pub(crate) async fn submit(
-    State(page): State<MyAccount>,
+    State(page): State<Arc<MyAccount>>,
     visitor: Visitor,
     Form(form): Form<HashMap<String, String>>,
 ) -> Result<Response, Error> {

@@ -1,6 +1,7 @@
 //! Signing in and out.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
@@ -59,7 +60,7 @@ fn fields(email: &str, errors: &BTreeMap<String, String>) -> Vec<Field> {
 
 /// `GET /my-account/sign-in`
 pub(crate) async fn show(
-    State(page): State<MyAccount>,
+    State(page): State<Arc<MyAccount>>,
     Query(query): Query<HashMap<String, String>>,
     visitor: Visitor,
 ) -> Result<Response, Error> {
@@ -79,7 +80,7 @@ pub(crate) async fn show(
 
 /// `POST /my-account/sign-in`
 pub(crate) async fn submit(
-    State(page): State<MyAccount>,
+    State(page): State<Arc<MyAccount>>,
     visitor: Visitor,
     Form(form): Form<HashMap<String, String>>,
 ) -> Result<Response, Error> {
@@ -112,7 +113,7 @@ pub(crate) async fn submit(
 }
 
 /// `POST /my-account/sign-out`: the visitor is signed out here, whether or not accounts can be told.
-pub(crate) async fn sign_out(State(page): State<MyAccount>, cookies: Cookies) -> impl IntoResponse {
+pub(crate) async fn sign_out(State(page): State<Arc<MyAccount>>, cookies: Cookies) -> impl IntoResponse {
     if let Some(session) = cookies.session()
         && let Err(error) = page.accounts.sign_out(session).await
     {

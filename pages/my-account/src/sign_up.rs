@@ -1,6 +1,7 @@
 //! Making an account, and being signed in with it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
@@ -61,7 +62,7 @@ fn fields(name: &str, email: &str, errors: &BTreeMap<String, String>) -> Vec<Fie
 
 /// `GET /my-account/sign-up`
 pub(crate) async fn show(
-    State(page): State<MyAccount>,
+    State(page): State<Arc<MyAccount>>,
     Query(query): Query<HashMap<String, String>>,
     visitor: Visitor,
 ) -> Result<Response, Error> {
@@ -78,7 +79,7 @@ pub(crate) async fn show(
 
 /// `POST /my-account/sign-up`
 pub(crate) async fn submit(
-    State(page): State<MyAccount>,
+    State(page): State<Arc<MyAccount>>,
     visitor: Visitor,
     Form(form): Form<HashMap<String, String>>,
 ) -> Result<Response, Error> {

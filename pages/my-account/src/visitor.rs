@@ -1,6 +1,7 @@
 //! Who is looking: every view shows the visitor's name and basket, and most are only for who is signed in.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::FromRequestParts;
@@ -60,10 +61,10 @@ impl SignedIn {
     }
 }
 
-impl FromRequestParts<MyAccount> for Visitor {
+impl FromRequestParts<Arc<MyAccount>> for Visitor {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, page: &MyAccount) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, page: &Arc<MyAccount>) -> Result<Self, Infallible> {
         let Ok(cookies) = Cookies::from_request_parts(parts, page).await;
         let account = async {
             match cookies.session() {
@@ -84,10 +85,10 @@ impl FromRequestParts<MyAccount> for Visitor {
     }
 }
 
-impl FromRequestParts<MyAccount> for SignedIn {
+impl FromRequestParts<Arc<MyAccount>> for SignedIn {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, page: &MyAccount) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, page: &Arc<MyAccount>) -> Result<Self, Response> {
         let Ok(mut visitor) = Visitor::from_request_parts(parts, page).await;
         match visitor.account.take() {
             Some(account) => Ok(Self { account, basket_count: visitor.basket_count }),

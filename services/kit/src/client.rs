@@ -21,14 +21,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::ACCEPT;
-use http::{HeaderValue, Method};
+use http::{HeaderMap, Method};
 use reqwest::Url;
 
 pub use error::{ConfigError, Error, NAMELESS, Refusal};
 pub use request::Request;
 
-use crate::context::{self, RequestContext};
+use crate::context;
 use transport::Transport;
 
 /// What a call may take in total, unless [`Service::with_deadline`] says otherwise.
@@ -37,10 +36,16 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// A service to call. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Service {
+    place: Arc<Place>,
+    deadline: Duration,
+}
+
+/// Where a service is.
+#[derive(Debug)]
+struct Place {
     name: Arc<str>,
     base: Url,
     transport: Transport,
-    deadline: Duration,
 }
 
 impl Service {
@@ -67,7 +72,11 @@ impl Service {
     /// A service that is a router of this very process: sample data, or a test's stand-in.
     pub fn in_process(name: &str, router: axum::Router) -> Self {
         let base = Url::parse("http://in-process/").expect("the address is well-formed");
-        Self { name: name.into(), base, transport: Transport::InProcess(router), deadline: DEADLINE }
+        Self::reached(name, base, Transport::InProcess(router))
+    }
+
+    fn reached(name: &str, base: Url, transport: Transport) -> Self {
+        Self { place: Arc::new(Place { name: name.into(), base, transport }), deadline: DEADLINE }
     }
 
     /// The same service, with another total deadline for each call.
@@ -79,7 +88,7 @@ impl Service {
 
     /// The service's name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.place.name
     }
 
     /// `GET` the resource at these path segments, which are encoded here: `&["products", slug]`.
@@ -105,21 +114,18 @@ impl Service {
     fn request(&self, method: Method, path: &[&str]) -> Request {
         // No resource of ours has such a name, and a URL would resolve them away and ask for another resource.
         let nameless = path.iter().any(|segment| matches!(*segment, "" | "." | ".."));
-        let mut url = self.base.clone();
+        let mut url = self.place.base.clone();
         url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend(path);
-        let context = context::current();
-        let mut headers = context.as_ref().map(RequestContext::headers).unwrap_or_default();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let resource = path.first().copied().unwrap_or_default().to_owned();
         Request {
             service: self.clone(),
             method,
             url,
-            headers,
+            headers: HeaderMap::new(),
             body: Bytes::new(),
             resource,
             nameless,
-            until: context.map(|context| context.deadline()),
+            context: context::current(),
         }
     }
 
@@ -129,7 +135,7 @@ impl Service {
         if base.scheme() != "http" || !base.has_host() {
             return Err(malformed());
         }
-        Ok(Self { name: name.into(), base, transport: Transport::http(), deadline: DEADLINE })
+        Ok(Self::reached(name, base, Transport::http()))
     }
 }
 

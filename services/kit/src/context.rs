@@ -63,13 +63,7 @@ pub struct RequestContext {
 impl RequestContext {
     /// A context for work that no request began, with 10 s to do it in.
     pub fn new() -> Self {
-        Self {
-            request_id: Uuid::new_v4().to_string().into(),
-            trace_id: Uuid::new_v4().simple().to_string().into(),
-            span_id: random_span_id(),
-            sampled: true,
-            deadline: Instant::now() + timeout::UNTOLD,
-        }
+        Self::begun(None, None, timeout::UNTOLD)
     }
 
     /// The same context, with this long from now.
@@ -81,18 +75,19 @@ impl RequestContext {
     /// The context of an arriving request: what it brought, as far as that is well-formed, and a new span of its trace.
     /// It has as long as [`REQUEST_TIMEOUT`] tells, within 1 ms and 60 s; untold, 10 s.
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        let mut context = Self::new();
-        if let Some(id) = text(headers, &REQUEST_ID).filter(|id| is_request_id(id)) {
-            context.request_id = id.into();
-        }
-        if let Some((trace_id, sampled)) = text(headers, &TRACEPARENT).and_then(traceparent::parse) {
-            context.trace_id = trace_id.into();
-            context.sampled = sampled;
-        }
-        match text(headers, &REQUEST_TIMEOUT).and_then(timeout::parse) {
-            Some(time) => context.within(time),
-            None => context,
-        }
+        let request_id = text(headers, &REQUEST_ID).filter(|id| is_request_id(id));
+        let trace = text(headers, &TRACEPARENT).and_then(traceparent::parse);
+        let time = text(headers, &REQUEST_TIMEOUT).and_then(timeout::parse);
+        Self::begun(request_id, trace, time.unwrap_or(timeout::UNTOLD))
+    }
+
+    /// A context that makes up what nobody has told.
+    fn begun(request_id: Option<&str>, trace: Option<(&str, bool)>, time: Duration) -> Self {
+        let (mut new_id, mut new_trace) = (Uuid::encode_buffer(), Uuid::encode_buffer());
+        let request_id = request_id.unwrap_or_else(|| Uuid::new_v4().hyphenated().encode_lower(&mut new_id));
+        let (trace_id, sampled) = trace.unwrap_or_else(|| (Uuid::new_v4().simple().encode_lower(&mut new_trace), true));
+        let (request_id, trace_id) = (request_id.into(), trace_id.into());
+        Self { request_id, trace_id, span_id: random_span_id(), sampled, deadline: Instant::now() + time }
     }
 
     /// The id that names the request in logs and on error pages.
@@ -123,10 +118,15 @@ impl RequestContext {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
+    /// The id as a header's value.
+    pub(crate) fn request_id_header(&self) -> HeaderValue {
+        visible(&self.request_id)
+    }
+
     /// Id and trace, for a request to another server. What time it has is known once it goes out.
     pub fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(2);
-        headers.insert(REQUEST_ID, visible(&self.request_id));
+        headers.insert(REQUEST_ID, self.request_id_header());
         headers.insert(TRACEPARENT, visible(&self.traceparent()));
         headers
     }

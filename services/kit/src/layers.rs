@@ -2,13 +2,21 @@
 //! panic.
 
 use std::any::Any;
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::routing::Route;
+use futures_util::FutureExt;
+use tower::layer::layer_fn;
+use tower::{Service, service_fn};
 use tracing::Instrument;
 
 use crate::context::{self, REQUEST_ID, RequestContext};
@@ -18,33 +26,76 @@ use crate::serve::Readiness;
 /// What is logged for a path that no route has.
 const NO_ROUTE: &str = "(none)";
 
-/// Answers within the request's context and logs one line about it.
-pub(crate) async fn in_context(mut request: Request, next: Next) -> Response {
+/// What comes out of a layer.
+pub type Answer = Result<Response, Infallible>;
+
+/// `router` with `around` about each of its routes. It gets the request and the route, which it may ask, and makes the
+/// answer.
+///
+/// `axum::middleware::from_fn` does the same, and copies all that is inside it for every request: a few of them in one
+/// another cost a page more than its routing, its questions and its template.
+#[must_use]
+pub fn around<F, A>(router: Router, around: F) -> Router
+where
+    F: Fn(Request, &mut Route) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Answer> + Send + 'static,
+{
+    router.layer(layer_fn(move |mut inside: Route| {
+        let around = around.clone();
+        service_fn(move |request: Request| around(request, &mut inside))
+    }))
+}
+
+/// What `answer` becomes; when that panics, the answer to this.
+///
+/// # Errors
+/// Never.
+pub async fn caught<P>(answer: impl Future<Output = Answer>, panicked: P) -> Answer
+where
+    P: FnOnce(&str) -> Response,
+{
+    match AssertUnwindSafe(answer).catch_unwind().await {
+        Ok(answer) => answer,
+        Err(payload) => Ok(panicked(told(&*payload))),
+    }
+}
+
+/// Answers within the request's context and logs one line about it. While the server stops, the answer asks its client to
+/// come back on another connection (RFC 9112, section 9.6).
+pub(crate) fn in_context(
+    request: Request,
+    inside: &mut Route,
+    readiness: &Readiness,
+) -> impl Future<Output = Answer> + Send + use<> {
     let started = Instant::now();
     let context = RequestContext::from_headers(request.headers());
     let is_health_check = request.uri().path().starts_with("/health/");
     // The route and not the path, which may name a basket or an order: who knows its name may have it.
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let path = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let path = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str);
     // At the highest level, so that a stricter log filter doesn't take the ids from the lines it lets through.
     let span = tracing::error_span!(
         "request",
         request_id = context.request_id(),
         trace_id = context.trace_id(),
-        method = %request.method(),
+        method = request.method().as_str(),
         path,
     );
-    let headers = context.headers();
-    request.extensions_mut().insert(context.clone());
-
-    let mut response = context.scope(next.run(request)).instrument(span.clone()).await;
-    let (status, duration_ms) = (response.status().as_u16(), milliseconds(started));
-    span.in_scope(|| match is_health_check {
-        true => tracing::debug!(status, duration_ms, "answered"),
-        false => tracing::info!(status, duration_ms, "answered"),
-    });
-    response.headers_mut().insert(REQUEST_ID, headers[REQUEST_ID].clone());
-    response
+    let request_id = context.request_id_header();
+    let readiness = readiness.clone();
+    let answer = caught(inside.call(request), panicked);
+    async move {
+        let mut response = context.scope(answer).instrument(span.clone()).await?;
+        let (status, duration_ms) = (response.status().as_u16(), milliseconds(started));
+        span.in_scope(|| match is_health_check {
+            true => tracing::debug!(status, duration_ms, "answered"),
+            false => tracing::info!(status, duration_ms, "answered"),
+        });
+        response.headers_mut().insert(REQUEST_ID, request_id);
+        if !readiness.is_ready() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
 }
 
 /// Stops working once the request's deadline has passed: nobody waits for the answer, and others wait for their turn.
@@ -59,21 +110,14 @@ pub(crate) async fn until_the_deadline(request: Request, next: Next) -> Response
     }
 }
 
-/// While the server stops, every answer asks its client to come back on another connection (RFC 9112, section 9.6).
-pub(crate) async fn close_when_stopping(State(readiness): State<Readiness>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    if !readiness.is_ready() {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
+fn panicked(told: &str) -> Response {
+    tracing::error!(panic = told, "a handler panicked");
+    ErrorResponse::unexpected().into_response()
 }
 
-/// The answer of a handler that panicked.
-pub(crate) fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
+fn told(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(panic = text.unwrap_or("no message"), "a handler panicked");
-    ErrorResponse::unexpected().into_response()
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 fn milliseconds(started: Instant) -> f64 {

@@ -27,6 +27,7 @@
 //! - [`args`]: the flags that all servers share.
 //! - [`telemetry`]: log lines as JSON on stdout.
 //! - [`serve`]: listen, answer health checks, stop gently.
+//! - [`layers`]: what happens around a request.
 //! - [`context`]: the request id and trace that a request carries from server to server.
 //! - [`client`]: JSON calls to another service, over HTTP or in process.
 //! - [`error`], [`extract`]: the one JSON error shape, for what we refuse and what axum refuses.
@@ -37,6 +38,7 @@
 pub mod args;
 pub mod telemetry;
 
+pub mod layers;
 pub mod serve;
 
 pub mod context;
@@ -55,6 +57,5 @@ pub mod money;
 pub mod testing;
 
 mod failure;
-mod layers;
 
 pub use failure::Failure;

@@ -23,7 +23,6 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::args::Listen;
 use crate::layers;
@@ -170,11 +169,8 @@ impl Server {
             true => router,
             false => router.layer(middleware::from_fn(layers::until_the_deadline)),
         };
-        router
-            .merge(health)
-            .layer(CatchPanicLayer::custom(layers::panicked))
-            .layer(middleware::from_fn_with_state(self.readiness(), layers::close_when_stopping))
-            .layer(middleware::from_fn(layers::in_context))
+        let readiness = self.readiness();
+        layers::around(router.merge(health), move |request, inside| layers::in_context(request, inside, &readiness))
     }
 }
 

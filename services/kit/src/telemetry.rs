@@ -1,11 +1,16 @@
 //! Log lines: one JSON object a line on stdout, the event's fields at the top level, the request's under `span`.
 
+mod line;
+
 use std::env::{self, VarError};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-/// The variable that says what is logged, in `tracing_subscriber::EnvFilter`'s words. Default: `info`.
+use line::{Fields, Line};
+
+/// The variable that says what is logged: levels, for all or by target, as in `info,catalog=debug`. Default: `info`.
 pub const FILTER: &str = "PAGEFLEET_LOG";
 
 /// Why logging could not be set up.
@@ -14,6 +19,11 @@ pub enum Error {
     /// The filter is no filter.
     #[error("{FILTER} is not a log filter, as in `info,catalog=debug`")]
     Filter(#[source] ParseError),
+    /// The filter asks for spans or fields.
+    #[error(
+        "{FILTER} is not a log filter, as in `info,catalog=debug`: it can't choose by span or field, as `{0}` does"
+    )]
+    Span(String),
     /// The filter is no text.
     #[error("{FILTER} is not valid Unicode")]
     Unicode,
@@ -25,20 +35,58 @@ pub enum Error {
 /// When [`FILTER`] is no filter.
 pub fn init() -> Result<(), Error> {
     let filter = match env::var(FILTER) {
-        Ok(words) => EnvFilter::try_new(words).map_err(Error::Filter)?,
-        Err(VarError::NotPresent) => EnvFilter::new("info"),
+        Ok(words) => filter(&words)?,
+        Err(VarError::NotPresent) => filter("info")?,
         Err(VarError::NotUnicode(_)) => return Err(Error::Unicode),
     };
     // A closed stdout must not end the server: the subscriber's own complaint about it would go to stderr, which
     // panics when that is closed too.
-    let _already_started = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_span_list(false)
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
+        .fmt_fields(Fields)
+        .event_format(Line)
         .with_writer(std::io::stdout)
-        .log_internal_errors(false)
-        .try_init();
+        .log_internal_errors(false);
+    let _already_started = tracing_subscriber::registry().with(filter).with(lines).try_init();
     Ok(())
+}
+
+/// The filter that `words` ask for, with commas between them. Of no words it is `error`.
+// Not `EnvFilter`: it can choose by a span's fields too, with regular expressions that would be a tenth of a page.
+fn filter(words: &str) -> Result<Targets, Error> {
+    let words: Vec<&str> = words.split(',').filter(|word| !word.is_empty()).collect();
+    match words.iter().find(|word| word.contains('[')) {
+        Some(word) => Err(Error::Span((*word).to_owned())),
+        None => words.join(",").parse().map_err(Error::Filter),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn a_filter_is_levels_for_all_or_by_target() {
+        let chosen = filter("info,catalog=debug,hyper=off,").expect("a filter");
+        for (target, level, is_logged) in [
+            ("orders", Level::INFO, true),
+            ("orders", Level::DEBUG, false),
+            ("catalog::api", Level::DEBUG, true),
+            ("catalog", Level::TRACE, false),
+            ("hyper", Level::ERROR, false),
+        ] {
+            assert_eq!(chosen.would_enable(target, &level), is_logged, "{target} {level}");
+        }
+        let silent = filter("").expect("a filter");
+        assert!(silent.would_enable("catalog", &Level::ERROR) && !silent.would_enable("catalog", &Level::WARN));
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused_by_name() {
+        for words in ["catalog=loud", "catalog=everything=loud", "[request]=debug", "info,catalog[{id=7}]=debug"] {
+            let error = filter(words).expect_err(words);
+            assert!(error.to_string().starts_with("PAGEFLEET_LOG is not a log filter"), "{words}: {error}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::Url;
 use serde::Serialize;
@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::transport::Reply;
-use super::{Error, Refusal, Service};
-use crate::context::REQUEST_TIMEOUT;
+use super::{Error, Place, Refusal, Service};
+use crate::context::{REQUEST_TIMEOUT, RequestContext};
 
 /// One call, as it is put together.
 #[derive(Debug, Clone)]
@@ -26,8 +26,8 @@ pub struct Request {
     /// The first segment of the path: what a log line may have of it, since the rest names baskets and orders.
     pub(super) resource: String,
     pub(super) nameless: bool,
-    /// When the request in which this one was put together is over.
-    pub(super) until: Option<Instant>,
+    /// Of the request in which this one was put together.
+    pub(super) context: Option<RequestContext>,
 }
 
 impl Request {
@@ -79,8 +79,8 @@ impl Request {
     /// What it may take, if it goes out now: the service's own deadline, or what the request has left in which it was
     /// put together.
     pub fn time_left(&self) -> Duration {
-        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
-        left.unwrap_or(Duration::MAX).min(self.service.deadline)
+        let left = self.context.as_ref().map_or(Duration::MAX, RequestContext::remaining);
+        left.min(self.service.deadline)
     }
 
     /// Calls and reads a JSON answer.
@@ -96,7 +96,7 @@ impl Request {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn send_and_measure<T: DeserializeOwned>(self) -> Result<(T, usize), Error> {
-        let name = self.service.name.clone();
+        let name = self.service.place.name.clone();
         let body = self.call().await?;
         let answer = serde_json::from_slice(&body);
         let answer = answer.map_err(|error| Error::Garbage { service: name, reason: error.to_string() })?;
@@ -113,9 +113,9 @@ impl Request {
 
     async fn call(self) -> Result<Bytes, Error> {
         if self.nameless {
-            return Err(Error::Refused { service: self.service.name, refusal: Refusal::nameless() });
+            return Err(Error::Refused { service: self.service.place.name.clone(), refusal: Refusal::nameless() });
         }
-        let (service, method, resource) = (self.service.name.clone(), self.method.clone(), self.resource.clone());
+        let (service, method, resource) = (self.service.place.name.clone(), self.method.clone(), self.resource.clone());
         let started = Instant::now();
         let reply = self.transmit().await;
         let duration_ms = started.elapsed().as_micros() as f64 / 1000.0;
@@ -133,23 +133,26 @@ impl Request {
 
     async fn transmit(self) -> Result<Reply, Error> {
         let after = self.time_left();
-        let Service { name, transport, .. } = self.service;
+        let Place { name, transport, .. } = &*self.service.place;
         if after.is_zero() {
-            return Err(Error::Timeout { service: name, after });
+            return Err(Error::Timeout { service: name.clone(), after });
         }
         // A URI has a maximal length, which a visitor's search or path can exceed: nothing has such a name either.
         let Ok(uri) = self.url.as_str().parse() else {
-            return Err(Error::Refused { service: name, refusal: Refusal::nameless() });
+            return Err(Error::Refused { service: name.clone(), refusal: Refusal::nameless() });
         };
         let mut request = http::Request::new(self.body);
         *request.method_mut() = self.method;
         *request.uri_mut() = uri;
-        *request.headers_mut() = self.headers;
+        let headers = request.headers_mut();
+        *headers = self.context.as_ref().map(RequestContext::headers).unwrap_or_default();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.extend(self.headers);
         let milliseconds = u64::try_from(after.as_millis()).unwrap_or(u64::MAX).max(1);
-        request.headers_mut().insert(REQUEST_TIMEOUT, milliseconds.into());
-        match tokio::time::timeout(after, transport.send(&name, request)).await {
+        headers.insert(REQUEST_TIMEOUT, milliseconds.into());
+        match tokio::time::timeout(after, transport.send(name, request)).await {
             Ok(reply) => reply,
-            Err(_) => Err(Error::Timeout { service: name, after }),
+            Err(_) => Err(Error::Timeout { service: name.clone(), after }),
         }
     }
 }
