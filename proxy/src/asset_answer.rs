@@ -48,17 +48,26 @@ pub struct Encoded {
     pub bytes: Bytes,
     /// Strong, and distinct for each encoding.
     etag: HeaderValue,
+    /// What a 200 says of them, but for how long they may be kept.
+    fields: HeaderMap,
 }
 
 impl Encoded {
     /// `fingerprint` is made of the first 16 hexadecimal digits of the SHA-256 of the identity bytes.
-    pub fn new(bytes: Bytes, coding: Coding, fingerprint: &str) -> Self {
+    pub fn new(bytes: Bytes, coding: Coding, (fingerprint, content_type): (&str, &'static str)) -> Self {
         let etag = match coding {
             Coding::Identity => format!("\"{fingerprint}\""),
             coding => format!("\"{fingerprint}-{}\"", coding.token()),
         };
         // Digits and letters make a good value.
-        Self { bytes, etag: etag.try_into().unwrap_or(HeaderValue::from_static("")) }
+        let etag: HeaderValue = etag.try_into().unwrap_or(HeaderValue::from_static(""));
+        let mut fields = common_fields(&etag);
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        fields.insert(header::CONTENT_LENGTH, bytes.len().into());
+        if coding != Coding::Identity {
+            fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
+        }
+        Self { bytes, etag, fields }
     }
 }
 
@@ -118,12 +127,8 @@ impl Held {
 
     fn whole(&self, coding: Coding, url: AssetUrl) -> Answer {
         let encoded = self.encoded(coding).unwrap_or(&self.identity);
-        let mut headers = headers(encoded, url);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        headers.insert(header::CONTENT_LENGTH, encoded.bytes.len().into());
-        if coding != Coding::Identity {
-            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
-        }
+        let mut headers = encoded.fields.clone();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(url.cache_control()));
         Answer { status: StatusCode::OK, headers, body: encoded.bytes.clone() }
     }
 
@@ -182,13 +187,19 @@ fn is_matched(encoded: &Encoded, wanted: &IfMatch) -> bool {
     tag(encoded).is_some_and(|tag| wanted.precondition_passes(&tag))
 }
 
-/// What 200, 206 and 304 have in common.
+/// What 206 and 304 say.
 fn headers(encoded: &Encoded, url: AssetUrl) -> HeaderMap {
+    let mut headers = common_fields(&encoded.etag);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(url.cache_control()));
+    headers
+}
+
+/// What 200, 206 and 304 have in common, but for how long it may be kept.
+fn common_fields(etag: &HeaderValue) -> HeaderMap {
     // Room for what is added: a map that grows is built anew.
     let mut headers = HeaderMap::with_capacity(12);
-    headers.insert(header::ETAG, encoded.etag.clone());
+    headers.insert(header::ETAG, etag.clone());
     for (name, value) in [
-        (header::CACHE_CONTROL, url.cache_control()),
         (header::VARY, "accept-encoding"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::ACCEPT_RANGES, "bytes"),
@@ -251,9 +262,11 @@ mod tests {
     use super::*;
 
     fn held() -> Held {
-        let encoded = |bytes: &'static str, coding| Encoded::new(bytes.into(), coding, "5d1f0c3a9b7e2468");
+        let content_type = "text/css; charset=utf-8";
+        let named = ("5d1f0c3a9b7e2468", content_type);
+        let encoded = |bytes: &'static str, coding| Encoded::new(bytes.into(), coding, named);
         Held {
-            content_type: "text/css; charset=utf-8",
+            content_type,
             identity: encoded("0123456789", Coding::Identity),
             brotli: Some(encoded("br", Coding::Brotli)),
             gzip: Some(encoded("gzp", Coding::Gzip)),

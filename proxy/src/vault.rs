@@ -47,6 +47,8 @@ struct Record {
     noted: AtomicU64,
     /// The bytes, while the disk does not have them.
     unsaved: Option<Arc<Held>>,
+    /// Under which key they are in memory.
+    key: String,
 }
 
 /// An asset whose bytes are those of its hash.
@@ -113,7 +115,8 @@ impl Vault {
         }
         let index = entries.good.into_iter().map(|(entry, noted)| {
             let noted = seconds(noted);
-            let record = Record { last_live: noted.into(), noted: noted.into(), unsaved: None, entry };
+            let key = memory_key(&entry);
+            let record = Record { last_live: noted.into(), noted: noted.into(), unsaved: None, key, entry };
             (record.entry.path.clone(), Arc::new(record))
         });
         Self {
@@ -145,7 +148,10 @@ impl Vault {
         if let Some(held) = &record.unsaved {
             return Some(Arc::clone(held));
         }
-        let loaded = self.memory.try_get_with(memory_key(&record.entry), self.load(&record.entry)).await;
+        if let Some(held) = self.memory.get(record.key.as_str()).await {
+            return Some(held);
+        }
+        let loaded = self.memory.try_get_with(record.key.clone(), self.load(&record.entry)).await;
         loaded.map_err(|error| self.lose(&record, &error)).ok()
     }
 
@@ -195,7 +201,7 @@ impl Vault {
         let admitted = admitted.await.map_err(|_| VaultError::Interrupted)?;
         for (record, held) in &admitted {
             if record.unsaved.is_none() {
-                self.memory.insert(memory_key(&record.entry), Arc::clone(held)).await;
+                self.memory.insert(record.key.clone(), Arc::clone(held)).await;
             }
         }
         self.change(|index| {
@@ -217,7 +223,8 @@ impl Vault {
         }
         let now = seconds(SystemTime::now());
         let unsaved = saved.is_err().then(|| Arc::clone(&held));
-        (Record { entry: asset.entry, last_live: now.into(), noted: now.into(), unsaved }, held)
+        let key = memory_key(&asset.entry);
+        (Record { entry: asset.entry, last_live: now.into(), noted: now.into(), unsaved, key }, held)
     }
 
     /// Removes the longest unused assets that no live release has, until `needed` more bytes fit.
@@ -338,7 +345,7 @@ fn make_held(path: &str, identity: Bytes) -> Held {
     let content_type = content_type::of(path).unwrap_or("application/octet-stream");
     let compressible = content_type::is_compressible(content_type);
     let sha256 = hex_sha256(&identity);
-    let encoded = |bytes, coding| Encoded::new(bytes, coding, &sha256[..16]);
+    let encoded = |bytes, coding| Encoded::new(bytes, coding, (&sha256[..16], content_type));
     let compressed = |coding, compress: fn(&Bytes) -> Option<Bytes>| {
         let bytes = compressible.then(|| compress(&identity)).flatten()?;
         Some(encoded(bytes, coding))
