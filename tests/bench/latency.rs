@@ -15,6 +15,8 @@ use tokio::process::Command;
 pub(crate) const RATE: u32 = 2000;
 const SECONDS: u32 = 2;
 const ROUNDS: usize = 3;
+/// What oha says of requests that are under way when its time is over.
+const AT_THE_END: &str = "aborted due to deadline";
 /// The name of the page itself, asked with nothing in between.
 pub(crate) const DIRECT: &str = "direct";
 
@@ -69,7 +71,8 @@ pub(crate) async fn run(ground: &Ground, peers: &[Peer], oha: &Path) -> Result<V
 async fn measure(oha: &Path, at: SocketAddr) -> Result<Percentiles, String> {
     let mut command = Command::new(oha);
     command.args(["-q", &RATE.to_string(), "-c", "64", "-z", &format!("{SECONDS}s"), "--latency-correction"]);
-    command.args(["--no-tui", "--output-format", "json", &format!("http://{at}{PRIVATE_PAGE}")]);
+    command.args(["--no-tui", "--output-format", "json", "--disable-compression"]);
+    command.arg(format!("http://{at}{PRIVATE_PAGE}"));
     let done = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
     let done = done.map_err(|error| format!("oha: {error}"))?;
     let text = String::from_utf8_lossy(&done.stdout);
@@ -78,9 +81,13 @@ async fn measure(oha: &Path, at: SocketAddr) -> Result<Percentiles, String> {
 
 fn percentiles(text: &str) -> Result<Percentiles, String> {
     let json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let counts = json["statusCodeDistribution"].as_object().cloned().unwrap_or_default();
+    let object = |name: &str| json[name].as_object().cloned().unwrap_or_default();
+    let (counts, errors) = (object("statusCodeDistribution"), object("errorDistribution"));
     if counts.len() != 1 || !counts.contains_key("200") {
         return Err(format!("answers other than 200: {}", Value::Object(counts)));
+    }
+    if errors.keys().any(|error| error != AT_THE_END) {
+        return Err(format!("requests that failed: {}", Value::Object(errors)));
     }
     let millis = |name: &str| {
         let seconds = json["latencyPercentiles"][name].as_f64();
@@ -99,6 +106,8 @@ mod tests {
         assert_eq!(percentiles(text), Ok(Percentiles { p50: 0.5, p99: 2.0 }));
         let text = r#"{"latencyPercentiles": {}, "statusCodeDistribution": {"200": 4000, "502": 1}}"#;
         assert!(percentiles(text).unwrap_err().contains("\"502\":1"));
+        let text = r#"{"statusCodeDistribution": {"200": 1}, "errorDistribution": {"connection refused": 3}}"#;
+        assert!(percentiles(text).unwrap_err().contains("refused"));
         assert!(percentiles("").is_err());
     }
 }

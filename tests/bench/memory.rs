@@ -32,6 +32,9 @@ pub(crate) struct Held {
     pub(crate) idle_kib: u64,
     pub(crate) loaded_kib: u64,
     pub(crate) connections: usize,
+    /// With that many idle connections.
+    pub(crate) connected_kib: u64,
+    /// By which it has grown for each of them.
     pub(crate) bytes_per_connection: f64,
 }
 
@@ -68,6 +71,7 @@ pub(crate) async fn run(ground: &Ground, peer: &Peer, idle_kib: u64) -> Result<H
         idle_kib,
         loaded_kib: held?.pss_kib,
         connections: count,
+        connected_kib: after.pss_kib,
         bytes_per_connection: grown as f64 / count as f64,
     })
 }

@@ -54,7 +54,9 @@ impl Kind {
         };
         let said = Command::new(tools.program(self)?).arg(flag).output().ok()?;
         let text = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
-        text.lines().find(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
+        let line = text.lines().find(|line| !line.trim().is_empty())?;
+        // Before it, most say their name, or the path by which they were called.
+        Some(line.rsplit_once("version: ").map_or(line, |(_, version)| version).trim().to_owned())
     }
 }
 

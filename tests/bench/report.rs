@@ -86,6 +86,7 @@ pub(crate) fn example() -> Report {
             idle_kib: 1,
             loaded_kib: 2,
             connections: 10_000,
+            connected_kib: 3,
             bytes_per_connection: 300.0,
         }],
         pages: Vec::new(),

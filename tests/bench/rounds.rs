@@ -61,8 +61,17 @@ pub(crate) struct Outcome {
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
+    /// For ours and nginx.
     pub(crate) rounds: usize,
+    /// The first so many are for the other peers too.
+    pub(crate) others: usize,
     pub(crate) seconds: u64,
+}
+
+impl Effort {
+    fn takes(self, peer: Kind, round: usize) -> bool {
+        matches!(peer, Kind::Pagefleet | Kind::Nginx) || round < self.others
+    }
 }
 
 impl Cell {
@@ -120,8 +129,10 @@ pub(crate) async fn run(scenario: &Scenario, ground: &Ground, effort: Effort) ->
     for round in 0..effort.rounds {
         for turn in 0..scenario.cells.len() {
             let index = (round + turn) % scenario.cells.len();
-            let sample = measure(scenario, &scenario.cells[index], ground, effort.seconds).await?;
-            peers[index].1.push(sample);
+            let cell = &scenario.cells[index];
+            if effort.takes(cell.peer, round) {
+                peers[index].1.push(measure(scenario, cell, ground, effort.seconds).await?);
+            }
         }
     }
     let Scenario { name, what, requests_per_unit, .. } = scenario;
@@ -176,6 +187,12 @@ mod tests {
 
     fn samples(cpu: [f64; 3]) -> Vec<Sample> {
         cpu.map(|cpu_micros| Sample { cpu_micros, per_second: 1.0, requests: 1, failures: 0 }).to_vec()
+    }
+
+    #[test]
+    fn the_other_peers_take_part_in_the_first_rounds() {
+        let effort = Effort { rounds: 5, others: 4, seconds: 1 };
+        assert!(effort.takes(Kind::Nginx, 4) && effort.takes(Kind::Envoy, 3) && !effort.takes(Kind::Envoy, 4));
     }
 
     #[test]

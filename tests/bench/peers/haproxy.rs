@@ -26,7 +26,7 @@ defaults
 ";
 
 /// It caches nothing with a `Vary` that it does not know; what is asked for with that header passes the cache by, so the
-/// answer is kept without it and sent with it.
+/// answer is kept without it and sent with it. Of a 304 it tells the length that the body would have: wrk waits for that.
 const CACHE: &str = "\
   acl public var(txn.page) -m str FALLBACK
   acl known req.cook(session) -m found
@@ -39,6 +39,7 @@ const CACHE: &str = "\
   http-response del-header vary if { res.hdr(vary) -m str x-fragment }
   http-response cache-store site if { var(txn.cached) -m bool }
   http-after-response set-header vary x-fragment if { var(txn.varies) -m bool }
+  http-after-response del-header content-length if { status 304 }
 ";
 
 pub(super) fn prepare(setup: &Setup, command: &mut Command) -> Result<(), Error> {

@@ -142,12 +142,13 @@ fn memory(report: &Report) -> String {
             one.peer.name().to_owned(),
             format!("{:.1}", one.idle_kib as f64 / 1024.0),
             format!("{:.1}", one.loaded_kib as f64 / 1024.0),
+            format!("{:.1}", one.connected_kib as f64 / 1024.0),
             format!("{:.0}", one.bytes_per_connection),
         ]
     });
     let connections = report.memory.first().map_or(0, |one| one.connections);
-    let each = format!("bytes for each of {connections} idle connections");
-    let columns = head(&["peer", "idle, MiB", "under load, MiB", &each]);
+    let connected = format!("{connections} idle connections, MiB");
+    let columns = head(&["peer", "idle, MiB", "under load, MiB", &connected, "bytes for each"]);
     table("Memory (PSS of all its processes; the kernel's buffers are not in it)", &columns, &rows.collect::<Vec<_>>())
 }
 
@@ -200,7 +201,7 @@ mod tests {
         let text = whole(&super::super::example());
         assert!(text.contains("| page_proxied | 27.4 (27.4–27.4) | 20.0 (20.0–20.0) | 1.37 (1.37–1.37) |"), "{text}");
         assert!(text.contains("| page_proxied, CPU ÷ nginx's | ≤ 1.40 | 1.37 | yes |"));
-        assert!(text.contains("| nginx | 0.0 | 0.0 | 300 |"));
+        assert!(text.contains("| nginx | 0.0 | 0.0 | 0.0 | 300 |"));
         assert!(text.contains("- a note"));
         assert!(!text.contains("## Page BFFs"));
     }

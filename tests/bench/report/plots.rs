@@ -82,13 +82,15 @@ fn draw(file: &Path, title: &str, series: &[&str], groups: &[Group]) -> Result<(
 fn bars(file: &Path, title: &str, series: &[&str], groups: &[Group]) -> Result<(), Box<dyn std::error::Error>> {
     let root = SVGBackend::new(file, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
-    let top = groups.iter().flat_map(|group| &group.bars).map(|(_, spread)| spread.max).fold(0.0, f64::max) * 1.1;
+    // A single round that went wrong must not make the others small.
+    let medians = groups.iter().flat_map(|group| &group.bars).map(|(_, spread)| spread.median);
+    let top = medians.fold(0.0, f64::max) * 1.3;
     let mut chart = ChartBuilder::on(&root)
         .caption(title, ("sans-serif", 18))
         .margin(10)
         .x_label_area_size(30)
         .y_label_area_size(50)
-        .build_cartesian_2d(0.0..groups.len() as f64, 0.0..top)?;
+        .build_cartesian_2d(0.0..groups.len() as f64 * 1.1, 0.0..top)?;
     chart.configure_mesh().disable_x_mesh().disable_x_axis().y_label_style(("sans-serif", 12)).draw()?;
     let width = 0.8 / series.len() as f64;
     for (number, name) in series.iter().enumerate() {
@@ -105,7 +107,7 @@ fn bars(file: &Path, title: &str, series: &[&str], groups: &[Group]) -> Result<(
         label.legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 10, y + 5)], colour.filled()));
         chart.draw_series(of_series.iter().map(|(left, spread)| {
             let middle = left + width * 0.45;
-            PathElement::new([(middle, spread.min), (middle, spread.max)], BLACK)
+            PathElement::new([(middle, spread.min), (middle, spread.max.min(top))], BLACK)
         }))?;
     }
     let centred = ("sans-serif", 11).into_text_style(&root).pos(Pos::new(HPos::Center, VPos::Top));
@@ -113,7 +115,12 @@ fn bars(file: &Path, title: &str, series: &[&str], groups: &[Group]) -> Result<(
         let (x, y) = chart.backend_coord(&(place as f64 + 0.5, 0.0));
         root.draw(&Text::new(group.name.clone(), (x, y + 6), centred.clone()))?;
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).label_font(("sans-serif", 12)).draw()?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE.mix(0.8))
+        .label_font(("sans-serif", 12))
+        .draw()?;
     Ok(root.present()?)
 }
 
