@@ -10,7 +10,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use page_kit::{Answer, Config, Error, Result, Source, html, request_id};
+use page_kit::{Answer, Config, Error, Kept, Result, Source, html, request_id};
 use templates::{Frame, Problem, Shell};
 use tokio::join;
 
@@ -24,19 +24,48 @@ pub(crate) const FRAGMENT: &str = "x-fragment";
 const ROBOTS: &str = "User-agent: *\nDisallow: /checkout\nDisallow: /my-account\n";
 
 /// What every handler works with.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Frontpage {
     frame: Frame,
     pub(crate) assets: assets::Urls,
     pub(crate) catalog: catalog::Client,
     pub(crate) orders: orders::Client,
     pub(crate) accounts: accounts::Client,
+    first: Kept<Shows>,
+}
+
+/// What the first view shows: these very answers.
+struct Shows(Arc<catalog::Categories>, Arc<Option<catalog::Products>>);
+
+impl PartialEq for Shows {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) && Arc::ptr_eq(&self.1, &other.1)
+    }
 }
 
 impl Frontpage {
     /// The shell of a view that is the same for everybody: a script asks who is looking.
     pub(crate) fn shell(&self, title: &str) -> Shell {
         Shell { visitor_source: "/visitor.json", ..self.frame.shell(title) }
+    }
+
+    /// The view at `/`; none when there can't be such a search.
+    fn home<'a>(
+        &self,
+        query: &HashMap<String, String>,
+        categories: &'a Answer<Arc<catalog::Categories>>,
+        products: &'a Answer<Arc<Option<catalog::Products>>>,
+    ) -> Option<HomeView<'a>> {
+        let results = Results::new(query, products)?;
+        let categories: &[_] = match categories {
+            // What kinds of gear there are is the same as yesterday.
+            Answer::Fresh(known) | Answer::Stale(known, _) => &known.categories,
+            Answer::Unavailable => &[],
+        };
+        let shell = self.shell("Gear for slow mountains");
+        let shell = if query.is_empty() { shell.at("/") } else { shell };
+        let search = Search::new(query, categories);
+        Some(HomeView { shell, assets: self.assets, categories, search, results })
     }
 }
 
@@ -65,6 +94,7 @@ pub(crate) fn routes_with(config: &Config, sources: &Sources) -> Router {
         catalog: catalog::Client::new(&sources.catalog),
         orders: orders::Client::new(&sources.orders),
         accounts: accounts::Client::new(&sources.accounts),
+        first: Kept::default(),
     });
     let routes = Router::new()
         .route("/", get(home))
@@ -107,23 +137,18 @@ async fn home(
     }
     let (categories, products) = join!(page.catalog.categories(), page.catalog.products(&query));
     let is_complete = categories.is_fresh() && products.is_fresh();
-    let Some(results) = Results::new(&query, &products) else {
+    let render = || page.home(&query, &categories, &products).map(|view| html(&view)).transpose();
+    let view = match (&categories, &products) {
+        // What nearly everybody sees is rendered once for everybody.
+        (Answer::Fresh(categories), Answer::Fresh(products)) if query.is_empty() => {
+            page.first.or_render(Shows(categories.clone(), products.clone()), render)?.map(IntoResponse::into_response)
+        }
+        _ => render()?.map(IntoResponse::into_response),
+    };
+    let Some(view) = view else {
         return Ok(not_found(State(page)).await?.into_response());
     };
-    let categories: &[_] = match &categories {
-        // What kinds of gear there are is the same as yesterday.
-        Answer::Fresh(known) | Answer::Stale(known, _) => &known.categories,
-        Answer::Unavailable => &[],
-    };
-    let shell = page.shell("Gear for slow mountains");
-    let view = HomeView {
-        shell: if query.is_empty() { shell.at("/") } else { shell },
-        assets: page.assets,
-        search: Search::new(&query, categories),
-        results,
-        categories,
-    };
-    Ok(([(CACHE_CONTROL, for_everybody(is_complete)), (VARY, FRAGMENT)], html(&view)?).into_response())
+    Ok(([(CACHE_CONTROL, for_everybody(is_complete)), (VARY, FRAGMENT)], view).into_response())
 }
 
 /// How a view may be kept that is the same for everybody: not at all when it shows something old, or lacks something.

@@ -1,6 +1,10 @@
 //! Views as answers.
 
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
 use askama::Template;
+use axum::body::Bytes;
 use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
@@ -12,8 +16,49 @@ use crate::Error;
 ///
 /// # Errors
 /// When the template fails.
-pub fn html(view: &impl Template) -> Result<Html<String>, Error> {
-    Ok(Html(view.render()?))
+pub fn html<V: Template>(view: &V) -> Result<Html<String>, Error> {
+    // The hint is the text of the template without what it shows: as much again, and most views are not moved as they grow.
+    let mut body = String::with_capacity(2 * V::SIZE_HINT);
+    view.render_into(&mut body)?;
+    Ok(Html(body))
+}
+
+/// A view that is the same for everybody, as it was rendered last: good for as long as what it shows is the same.
+pub struct Kept<S>(Mutex<Option<(S, Bytes)>>);
+
+impl<S: PartialEq> Kept<S> {
+    /// The view of what it `shows`, out of memory or by `render`, which says none where there is no such view.
+    ///
+    /// # Errors
+    /// When `render` fails.
+    pub fn or_render<E>(
+        &self,
+        shows: S,
+        render: impl FnOnce() -> Result<Option<Html<String>>, E>,
+    ) -> Result<Option<Html<Bytes>>, E> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, body)) = kept.as_ref().filter(|(shown, _)| *shown == shows) {
+            return Ok(Some(Html(body.clone())));
+        }
+        let Some(Html(body)) = render()? else {
+            return Ok(None);
+        };
+        let body = Bytes::from(body);
+        *kept = Some((shows, body.clone()));
+        Ok(Some(Html(body)))
+    }
+}
+
+impl<S> Default for Kept<S> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<S> fmt::Debug for Kept<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
+    }
 }
 
 /// The view of what can't be done at this moment, as a form that no service takes: 503. What was sent is in it, so that
@@ -35,4 +80,23 @@ pub fn private(is_complete: bool) -> [(HeaderName, &'static str); 1] {
 /// The id by which this request's log lines are found; empty outside of a request.
 pub fn request_id() -> String {
     context::current().map(|context| context.request_id().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_is_rendered_again_when_it_shows_something_else() {
+        let kept = Kept::default();
+        let view = |shows, text: Result<Option<&str>, ()>| {
+            let body = kept.or_render(shows, || text.map(|text| text.map(|text| Html(text.to_owned()))));
+            body.map(|body| body.map(|Html(body)| String::from_utf8(body.to_vec()).unwrap()))
+        };
+        let told = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(view(1, Err(())), Err(()), "what failed is not kept");
+        assert_eq!((view(1, Ok(Some("one"))), view(1, Ok(Some("never seen")))), (told("one"), told("one")));
+        assert_eq!((view(2, Ok(None)), view(2, Ok(Some("two")))), (Ok(None), told("two")));
+        assert_eq!(view(1, Ok(Some("one again"))), told("one again"));
+    }
 }

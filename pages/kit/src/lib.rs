@@ -22,7 +22,7 @@
 //! - [`Query`], [`Lookup`]: questions to a service that may be slow, wrong or dead.
 //! - [`outbox`]: commands that are not lost, however a service does.
 //! - [`feed`]: what a service tells of, kept in a read model of the page's own.
-//! - [`html`], [`not_now`], [`Error`], [`with_problems`]: what a handler answers with.
+//! - [`html`], [`Kept`], [`not_now`], [`Error`], [`with_problems`]: what a handler answers with.
 //! - [`Metrics`]: the page's counters, at `/health/metrics`.
 //! - [`Cookies`]: the visitor's session and basket.
 //! - [`price`], [`day`], [`ago`]: how money and times are written.
@@ -63,7 +63,7 @@ pub use config::{Config, Page};
 pub use cookies::Cookies;
 pub use data::{Data, FolderError};
 pub use error::{Error, Result, log_missing};
-pub use html::{html, not_now, private, request_id};
+pub use html::{Kept, html, not_now, private, request_id};
 pub use local_path::{link, local_path};
 pub use metrics::Metrics;
 pub use money::price;

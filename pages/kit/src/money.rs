@@ -1,21 +1,28 @@
 //! How an amount is written. Amounts are computed by services; a page only shows them.
 
+use std::fmt::Write;
+
 use service_kit::money::Money;
 
 /// The amount in English notation: `€1,249.00`, `-€4.90`, `CHF 12.00`.
 pub fn price(money: Money) -> String {
     let code = money.currency.code();
-    let sign = if money.amount < 0 { "-" } else { "" };
-    let scale = 10_u64.pow(minor_digits(code));
+    let digits = minor_digits(code);
+    let scale = 10_u64.pow(digits);
     let (whole, rest) = (money.amount.unsigned_abs() / scale, money.amount.unsigned_abs() % scale);
-    let mut amount = grouped(whole);
-    if scale > 1 {
-        amount += &format!(".{rest:0width$}", width = minor_digits(code) as usize);
+    let mut price = String::with_capacity(16);
+    if money.amount < 0 {
+        price.push('-');
     }
     match symbol(code) {
-        Some(symbol) => format!("{sign}{symbol}{amount}"),
-        None => format!("{sign}{code}\u{a0}{amount}"),
+        Some(symbol) => price.push_str(symbol),
+        None => price.extend([code, "\u{a0}"]),
     }
+    push_grouped(&mut price, whole);
+    if digits > 0 {
+        write!(price, ".{rest:0width$}", width = digits as usize).expect("writing to a String does not fail");
+    }
+    price
 }
 
 /// Digits of the minor unit (ISO 4217, list one).
@@ -39,16 +46,14 @@ fn symbol(code: &str) -> Option<&'static str> {
     }
 }
 
-fn grouped(whole: u64) -> String {
+fn push_grouped(price: &mut String, whole: u64) {
     let digits = whole.to_string();
-    let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
+            price.push(',');
         }
-        grouped.push(digit);
+        price.push(digit);
     }
-    grouped
 }
 
 #[cfg(test)]

@@ -15,8 +15,9 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tracing::Instrument;
 use uuid::Uuid;
+
+use crate::telemetry::Pairs;
 
 /// The header that names one request in all logs and error pages.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -37,13 +38,22 @@ pub fn current() -> Option<RequestContext> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
-/// Runs `work` in a task of its own, with this request's context and log span: it goes on to its end when the caller
-/// hangs up, and with it the handler.
+/// Calls `write` with what a log line has of the request that this task answers, as a JSON object.
+pub(crate) fn log_fields(write: impl FnOnce(&[u8])) {
+    // Not even a task is there when a thread ends.
+    let _no_task = CURRENT.try_with(|context| {
+        if !context.ids.log_fields.is_empty() {
+            write(&context.ids.log_fields);
+        }
+    });
+}
+
+/// Runs `work` in a task of its own, with this request's context: it goes on to its end when the caller hangs up, and
+/// with it the handler.
 pub fn spawn<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    let work = work.in_current_span();
     match current() {
         Some(context) => tokio::spawn(context.scope(work)),
         None => tokio::spawn(work),
@@ -53,11 +63,18 @@ where
 /// One request's id, trace and deadline. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestContext {
-    request_id: Arc<str>,
-    trace_id: Arc<str>,
+    ids: Arc<Ids>,
     span_id: u64,
     sampled: bool,
     deadline: Instant,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ids {
+    request_id: String,
+    trace_id: String,
+    /// What a log line has of the request, as a JSON object; empty when there is no request.
+    log_fields: Vec<u8>,
 }
 
 impl RequestContext {
@@ -86,24 +103,37 @@ impl RequestContext {
         let (mut new_id, mut new_trace) = (Uuid::encode_buffer(), Uuid::encode_buffer());
         let request_id = request_id.unwrap_or_else(|| Uuid::new_v4().hyphenated().encode_lower(&mut new_id));
         let (trace_id, sampled) = trace.unwrap_or_else(|| (Uuid::new_v4().simple().encode_lower(&mut new_trace), true));
-        let (request_id, trace_id) = (request_id.into(), trace_id.into());
-        Self { request_id, trace_id, span_id: random_span_id(), sampled, deadline: Instant::now() + time }
+        let ids = Ids { request_id: request_id.into(), trace_id: trace_id.into(), log_fields: Vec::new() };
+        Self { ids: Arc::new(ids), span_id: random_span_id(), sampled, deadline: Instant::now() + time }
+    }
+
+    /// The same context, whose log lines tell of the request that it is of.
+    pub(crate) fn logged_as(mut self, method: &str, route: &str) -> Self {
+        let ids = Arc::make_mut(&mut self.ids);
+        let mut fields = Pairs::begin(256);
+        fields.pair("name", "request");
+        fields.pair("request_id", &ids.request_id);
+        fields.pair("trace_id", &ids.trace_id);
+        fields.pair("method", method);
+        fields.pair("path", route);
+        ids.log_fields = fields.end();
+        self
     }
 
     /// The id that names the request in logs and on error pages.
     pub fn request_id(&self) -> &str {
-        &self.request_id
+        &self.ids.request_id
     }
 
     /// The trace, as 32 hex digits.
     pub fn trace_id(&self) -> &str {
-        &self.trace_id
+        &self.ids.trace_id
     }
 
     /// The `traceparent` of what this request calls: the caller's trace, with this server's span as the parent.
     pub fn traceparent(&self) -> String {
         let mut line = String::with_capacity(55);
-        write!(line, "00-{}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.sampled))
+        write!(line, "00-{}-{:016x}-{:02x}", self.ids.trace_id, self.span_id, u8::from(self.sampled))
             .expect("writing to a String does not fail");
         line
     }
@@ -120,7 +150,7 @@ impl RequestContext {
 
     /// The id as a header's value.
     pub(crate) fn request_id_header(&self) -> HeaderValue {
-        visible(&self.request_id)
+        visible(&self.ids.request_id)
     }
 
     /// Id and trace, for a request to another server. What time it has is known once it goes out.

@@ -11,13 +11,11 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use tower::layer::layer_fn;
 use tower::{Service, service_fn};
-use tracing::Instrument;
 
 use crate::context::{self, REQUEST_ID, RequestContext};
 use crate::error::ErrorResponse;
@@ -68,45 +66,40 @@ pub(crate) fn in_context(
     readiness: &Readiness,
 ) -> impl Future<Output = Answer> + Send + use<> {
     let started = Instant::now();
-    let context = RequestContext::from_headers(request.headers());
-    let is_health_check = request.uri().path().starts_with("/health/");
     // The route and not the path, which may name a basket or an order: who knows its name may have it.
-    let path = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str);
-    // At the highest level, so that a stricter log filter doesn't take the ids from the lines it lets through.
-    let span = tracing::error_span!(
-        "request",
-        request_id = context.request_id(),
-        trace_id = context.trace_id(),
-        method = request.method().as_str(),
-        path,
-    );
+    let route = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str);
+    let context = RequestContext::from_headers(request.headers()).logged_as(request.method().as_str(), route);
+    let is_health_check = request.uri().path().starts_with("/health/");
     let request_id = context.request_id_header();
     let readiness = readiness.clone();
-    let answer = caught(inside.call(request), panicked);
-    async move {
-        let mut response = context.scope(answer).instrument(span.clone()).await?;
+    let answer = caught(inside.call(request), panicked).inspect_ok(move |response| {
         let (status, duration_ms) = (response.status().as_u16(), milliseconds(started));
-        span.in_scope(|| match is_health_check {
+        match is_health_check {
             true => tracing::debug!(status, duration_ms, "answered"),
             false => tracing::info!(status, duration_ms, "answered"),
-        });
+        }
+    });
+    context.scope(answer).map_ok(move |mut response| {
         response.headers_mut().insert(REQUEST_ID, request_id);
         if !readiness.is_ready() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response)
-    }
+        response
+    })
 }
 
 /// Stops working once the request's deadline has passed: nobody waits for the answer, and others wait for their turn.
 /// What a handler has handed to a task of its own goes on.
-pub(crate) async fn until_the_deadline(request: Request, next: Next) -> Response {
-    let Some(context) = context::current() else {
-        return next.run(request).await;
-    };
-    match tokio::time::timeout_at(context.deadline(), next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => ErrorResponse::too_late().into_response(),
+pub(crate) fn until_the_deadline(request: Request, inside: &mut Route) -> impl Future<Output = Answer> + Send + use<> {
+    let answer = inside.call(request);
+    async move {
+        let Some(context) = context::current() else {
+            return answer.await;
+        };
+        match tokio::time::timeout_at(context.deadline(), answer).await {
+            Ok(answer) => answer,
+            Err(_) => Ok(ErrorResponse::too_late().into_response()),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::serve::ListenerExt;
-use axum::{Json, Router, middleware};
+use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -167,7 +167,7 @@ impl Server {
             .route("/health/ready", get(async move || ready(&readiness)));
         let router = match self.finishes_late {
             true => router,
-            false => router.layer(middleware::from_fn(layers::until_the_deadline)),
+            false => layers::around(router, layers::until_the_deadline),
         };
         let readiness = self.readiness();
         layers::around(router.merge(health), move |request, inside| layers::in_context(request, inside, &readiness))

@@ -1,14 +1,14 @@
 //! Log lines: one JSON object a line on stdout, the event's fields at the top level, the request's under `span`.
 
-mod line;
+mod lines;
 
 use std::env::{self, VarError};
+use std::io::{self, Write};
 
 use tracing_subscriber::filter::{ParseError, Targets};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
-use line::{Fields, Line};
+use lines::Lines;
+pub(crate) use lines::Pairs;
 
 /// The variable that says what is logged: levels, for all or by target, as in `info,catalog=debug`. Default: `info`.
 pub const FILTER: &str = "PAGEFLEET_LOG";
@@ -39,14 +39,11 @@ pub fn init() -> Result<(), Error> {
         Err(VarError::NotPresent) => filter("info")?,
         Err(VarError::NotUnicode(_)) => return Err(Error::Unicode),
     };
-    // A closed stdout must not end the server: the subscriber's own complaint about it would go to stderr, which
-    // panics when that is closed too.
-    let lines = tracing_subscriber::fmt::layer()
-        .fmt_fields(Fields)
-        .event_format(Line)
-        .with_writer(std::io::stdout)
-        .log_internal_errors(false);
-    let _already_started = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    let write = |line: &[u8]| {
+        // Nobody can be told that stdout is closed, and that must not end the server.
+        let _closed = io::stdout().write_all(line);
+    };
+    let _already_started = tracing::subscriber::set_global_default(Lines { filter, write });
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! What a query remembers, by what was asked: answers with their ages, and for a moment what just failed.
 
+use std::any::Any;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,37 +22,38 @@ const FAILURES: u64 = 1024;
 /// The memory of one query.
 pub(super) struct Memory<T> {
     ages: Ages,
-    answers: Cache<String, Known<T>>,
-    failing: Cache<String, Instant>,
+    answers: Cache<String, Known>,
+    failing: Cache<String, Known>,
+    of: PhantomData<fn() -> T>,
 }
 
-struct Known<T> {
-    value: Arc<T>,
-    since: Instant,
+/// An answer of whatever type, since when; or that there was none, until when. One type for all queries, since a cache of
+/// each type would be 50 KB more of a page.
+#[derive(Clone)]
+struct Known {
+    value: Option<Arc<dyn Any + Send + Sync>>,
+    at: Instant,
     length: usize,
 }
 
-impl<T> Clone for Known<T> {
-    fn clone(&self) -> Self {
-        Self { value: self.value.clone(), ..*self }
+impl Known {
+    fn value<T: Send + Sync + 'static>(self) -> Option<Arc<T>> {
+        self.value?.downcast().ok()
     }
 }
 
 impl<T: Send + Sync + 'static> Memory<T> {
     pub(super) fn new(ages: Ages) -> Self {
-        let weight = |key: &String, known: &Known<T>| {
-            u32::try_from(key.len().saturating_add(known.length).max(BYTES_AT_LEAST)).unwrap_or(u32::MAX)
-        };
-        let answers = Cache::builder().max_capacity(BYTES).weigher(weight).time_to_live(ages.stale).build();
+        let answers = cache(BYTES, ages.stale);
         // The instants decide; the cache only drops what is long past.
-        let failing = Cache::builder().max_capacity(FAILURES).time_to_live(Duration::from_secs(10)).build();
-        Self { ages, answers, failing }
+        let failing = cache(FAILURES * BYTES_AT_LEAST as u64, Duration::from_secs(10));
+        Self { ages, answers, failing, of: PhantomData }
     }
 
     /// What can be said without asking.
     pub(super) fn fresh(&self, key: &str) -> Option<Answer<Arc<T>>> {
-        let known = self.answers.get(key)?;
-        (known.since.elapsed() < self.ages.fresh).then_some(Answer::Fresh(known.value))
+        let known = self.answers.get(key).filter(|known| known.at.elapsed() < self.ages.fresh)?;
+        known.value().map(Answer::Fresh)
     }
 
     /// What can be said when there is no asking.
@@ -58,20 +61,21 @@ impl<T: Send + Sync + 'static> Memory<T> {
         let Some(known) = self.answers.get(key) else {
             return Answer::Unavailable;
         };
-        match known.since.elapsed() {
-            age if age < self.ages.fresh => Answer::Fresh(known.value),
-            age if age < self.ages.stale => Answer::Stale(known.value, age),
+        let age = known.at.elapsed();
+        match known.value() {
+            Some(value) if age < self.ages.fresh => Answer::Fresh(value),
+            Some(value) if age < self.ages.stale => Answer::Stale(value, age),
             _ => Answer::Unavailable,
         }
     }
 
     /// Whether asking failed a moment ago.
     pub(super) fn is_failing(&self, key: &str) -> bool {
-        self.failing.get(key).is_some_and(|until| Instant::now() < until)
+        self.failing.get(key).is_some_and(|failed| Instant::now() < failed.at)
     }
 
     pub(super) fn learn(&self, key: &str, value: Arc<T>, length: usize) {
-        self.answers.insert(key.to_owned(), Known { value, since: Instant::now(), length });
+        self.answers.insert(key.to_owned(), Known { value: Some(value), at: Instant::now(), length });
         self.failing.invalidate(key);
     }
 
@@ -82,6 +86,14 @@ impl<T: Send + Sync + 'static> Memory<T> {
     }
 
     pub(super) fn failed(&self, key: &str) {
-        self.failing.insert(key.to_owned(), Instant::now() + moment());
+        self.failing.insert(key.to_owned(), Known { value: None, at: Instant::now() + moment(), length: 0 });
     }
+}
+
+/// A cache of so many bytes, of which everything goes after `time`.
+fn cache(bytes: u64, time: Duration) -> Cache<String, Known> {
+    let weight = |key: &String, known: &Known| {
+        u32::try_from(key.len().saturating_add(known.length).max(BYTES_AT_LEAST)).unwrap_or(u32::MAX)
+    };
+    Cache::builder().max_capacity(bytes).weigher(weight).time_to_live(time).build()
 }
