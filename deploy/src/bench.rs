@@ -1,7 +1,7 @@
 //! `cargo fleet bench`: a release build of what is measured, the peers and load generators that this machine lacks, and
 //! `pagefleet-bench`, which measures. The figures and their meaning are that program's.
 
-use crate::builder::{self, PROXY, Programs};
+use crate::builder::{self, PROXY};
 use crate::error::Error;
 use crate::layout::Layout;
 use crate::process::Process;

@@ -80,7 +80,7 @@ impl Cell {
     }
 
     /// The same, of which no page hears once the answers are cached.
-    pub(crate) fn from_cache(self) -> Self {
+    pub(crate) fn answered_by_cache(self) -> Self {
         Self { from_cache: self.peer.caches(), ..self }
     }
 

@@ -54,8 +54,9 @@ impl Shop {
     /// A request for the page that anybody may keep.
     pub(crate) fn page_from_cache(&self, peers: &[Peer]) -> Scenario {
         let caching = peers.iter().filter(|peer| peer.kind.caches());
-        let cells = caching
-            .map(|peer| Cell::new(peer, vec![Ask::plain(PUBLIC_PAGE)], vec![self.public_page.clone()]).from_cache());
+        let cells = caching.map(|peer| {
+            Cell::new(peer, vec![Ask::plain(PUBLIC_PAGE)], vec![self.public_page.clone()]).answered_by_cache()
+        });
         let what = format!("GET {PUBLIC_PAGE}, {}, kept by caches for its `max-age`", size(&self.public_page));
         scenario("page_from_cache", what, 1, cells.collect())
     }
@@ -88,13 +89,13 @@ impl Shop {
             let given = answer(ground, peer, &Ask::plain(&self.asset.path)).await?;
             let ask = Ask::plain(&self.asset.path).with("if-none-match", given.header("etag"));
             let expected = Expected { status: 304, body: None };
-            cells.push(Cell::new(peer, vec![ask], vec![expected]).from_cache());
+            cells.push(Cell::new(peer, vec![ask], vec![expected]).answered_by_cache());
         }
         Ok(scenario("asset_304", "the same with `if-none-match`, answered 304".to_owned(), 1, cells))
     }
 
     fn asset_cell(&self, peer: &Peer, ask: Ask) -> Cell {
-        Cell::new(peer, vec![ask], vec![self.asset.expected.clone()]).from_cache()
+        Cell::new(peer, vec![ask], vec![self.asset.expected.clone()]).answered_by_cache()
     }
 
     /// A first visit, on a connection of its own.

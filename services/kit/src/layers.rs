@@ -32,7 +32,6 @@ pub type Answer = Result<Response, Infallible>;
 ///
 /// `axum::middleware::from_fn` does the same, and copies all that is inside it for every request: a few of them in one
 /// another cost a page more than its routing, its questions and its template.
-#[must_use]
 pub fn around<F, A>(router: Router, around: F) -> Router
 where
     F: Fn(Request, &mut Route) -> A + Clone + Send + Sync + 'static,

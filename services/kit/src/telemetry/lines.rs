@@ -145,8 +145,7 @@ mod tests {
         let write = move |line: &[u8]| to.lock().unwrap().push(serde_json::from_slice(line).unwrap());
         let filter = "info,quiet=error".parse().unwrap();
         tracing::subscriber::with_default(Lines { filter, write }, log);
-        let lines = written.lock().unwrap().clone();
-        lines
+        written.lock().unwrap().clone()
     }
 
     #[test]
