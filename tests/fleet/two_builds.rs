@@ -78,7 +78,8 @@ async fn build_plum_checkout() -> PathBuf {
             cargo.env_remove(name);
         }
     }
-    cargo.args(["build", "--offline", "--package", "checkout", "--bins", "--target-dir"]).arg(&target);
+    // Of the workspace: a page alone has other features, and would build its dependencies anew.
+    cargo.args(["build", "--offline", "--workspace", "--bin", "checkout", "--target-dir"]).arg(&target);
     cargo.env("PAGEFLEET_RELEASE", "plum");
     let built = cargo.current_dir(&source).output().await.unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));

@@ -142,7 +142,7 @@ impl Fleet {
 
     /// The release that a page was found to have, the only one.
     pub(crate) async fn release_of(&self, page: &str) -> String {
-        let seen = self.page(page).await.unwrap();
+        let seen = wait_until(&format!("{page} is seen"), || self.page(page)).await;
         let mut releases: Vec<_> =
             seen["instances"].as_array().unwrap().iter().map(|one| one["release"].as_str().unwrap()).collect();
         releases.dedup();
