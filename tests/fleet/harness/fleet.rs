@@ -142,12 +142,16 @@ impl Fleet {
 
     /// The release that a page was found to have, the only one.
     pub(crate) async fn release_of(&self, page: &str) -> String {
-        let seen = wait_until(&format!("{page} is seen"), || self.page(page)).await;
-        let mut releases: Vec<_> =
-            seen["instances"].as_array().unwrap().iter().map(|one| one["release"].as_str().unwrap()).collect();
+        // A page can be browsed as soon as one of its instances serves; the others join meanwhile.
+        let mut releases = wait_until(&format!("every instance of {page} has said its release"), async || {
+            let page = self.page(page).await?;
+            let releases = page["instances"].as_array()?.iter().map(|one| one["release"].as_str().map(str::to_owned));
+            releases.collect::<Option<Vec<_>>>()
+        })
+        .await;
         releases.dedup();
-        assert_eq!(releases.len(), 1, "{seen}");
-        releases[0].to_owned()
+        assert_eq!(releases.len(), 1, "{releases:?}");
+        releases.remove(0)
     }
 
     /// Waits until all visitors of a page get one release from this many instances, no other is left, and no rollout of
