@@ -66,7 +66,7 @@ fn route(criterion: &mut Criterion) {
     for pages in SIZES {
         let fleet = fleet(pages);
         let path = format!("/page-{}/orders/7", pages / 2);
-        group.bench_function(BenchmarkId::from_parameter(pages), |bencher| {
+        group.bench_function(BenchmarkId::new("page_of", pages), |bencher| {
             bencher.iter(|| fleet.view().routes.page_of(black_box(&path)));
         });
         assert_eq!(fleet.view().routes.page_of(&path), Some(PageId(pages / 2)));
@@ -81,7 +81,7 @@ fn referer(criterion: &mut Criterion) {
         let fleet = fleet(pages);
         let referer = format!("https://shop.example/page-{}/orders/7?from=mail", pages / 2);
         let page_of = |referer: &str| fleet.view().page_of_referer(Some(referer.as_bytes()), &hosts);
-        group.bench_function(BenchmarkId::from_parameter(pages), |bencher| {
+        group.bench_function(BenchmarkId::new("page_of_referer", pages), |bencher| {
             bencher.iter(|| page_of(black_box(&referer)));
         });
         assert_eq!(page_of(&referer).map(|found| found.page), Some(PageId(pages / 2)));
@@ -104,7 +104,7 @@ fn asset_decision(criterion: &mut Criterion) {
                 asset_decision::decide(AssetRequest { url, referer, holders, held, fallback, looked_again })
             })
         };
-        group.bench_function(BenchmarkId::from_parameter(pages), |bencher| bencher.iter(|| decide(black_box(&path))));
+        group.bench_function(BenchmarkId::new("decide", pages), |bencher| bencher.iter(|| decide(black_box(&path))));
         let expected = asset_decision::AssetDecision::Page(PageId(page), asset_decision::Reason::Referer);
         assert_eq!(decide(&path), expected);
     }
