@@ -14,13 +14,14 @@ use crate::instance::{InFlight, Instance, State};
 use crate::metrics::Metrics;
 use crate::page_cache::PageCache;
 use crate::request::Request;
+use crate::request_id::X_REQUEST_ID;
 use crate::serving::{Asked, Deadline};
 use crate::settings::Live;
 use crate::vault::Vault;
 use crate::{answer, client_request, failure, header_fields, page_response};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::prelude::{Error, ErrorSource, ErrorType, HttpPeer};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -29,8 +30,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What all threads share; cheap to clone.
 #[derive(Clone)]

@@ -109,3 +109,26 @@ impl Default for Request {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_trace_and_scheme_are_taken_from_trusted_peers_only() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let headers = HeaderMap::from_iter([
+            ("x-request-id".parse().unwrap(), "given-by-peer".parse().unwrap()),
+            ("traceparent".parse().unwrap(), format!("00-{trace}-00f067aa0ba902b7-01").parse().unwrap()),
+            ("x-forwarded-proto".parse().unwrap(), "https".parse().unwrap()),
+        ]);
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        for (peer, is_trusted) in [("10.1.2.3", true), ("192.0.2.1", false)] {
+            let mut request = Request::new();
+            request.meet(&headers, Some(peer.parse().unwrap()), &trusted);
+            assert_eq!(request.id.as_str() == "given-by-peer", is_trusted, "{peer}");
+            assert_eq!(request.trace.trace_id() == trace, is_trusted, "{peer}");
+            assert_eq!((request.trusted, request.is_https), (is_trusted, is_trusted), "{peer}");
+        }
+    }
+}

@@ -1,7 +1,10 @@
 //! The id by which a request is found in every answer, log line and error page.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::fmt;
+
+/// The field that it travels in.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request's id, ready to be sent; cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +21,7 @@ impl RequestId {
 
     /// The id that a trusted peer gives, if it is printable and short.
     pub fn given(headers: &HeaderMap) -> Option<Self> {
-        let given = headers.get("x-request-id")?;
+        let given = headers.get(X_REQUEST_ID)?;
         let is_good = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
         ((8..=128).contains(&given.len()) && given.as_bytes().iter().all(is_good)).then(|| Self(given.clone()))
     }
