@@ -1,6 +1,6 @@
 //! The shop end to end over HTTP: services, pages and proxy as `cargo fleet up` starts them.
 
-use crate::harness::{Fleet, Visitor, between, wait_until};
+use crate::harness::{Fleet, Visitor, between, order_form, wait_until};
 
 #[tokio::test]
 async fn a_visitor_browses_searches_signs_up_buys_and_finds_the_order_in_the_account() {
@@ -30,18 +30,8 @@ async fn a_visitor_browses_searches_signs_up_buys_and_finds_the_order_in_the_acc
     assert!(basket.text.contains(&slug) && basket.text.contains("Ada Beck"));
     let fewer = visitor.post(&format!("/checkout/lines/{slug}"), &[("quantity", "1")]).await;
     assert_eq!(fewer.status, 303);
-    let details = visitor.get("/checkout/details").await;
-    let key = between(&details.text, "name=\"key\" value=\"", "\"").to_owned();
-    let order = [
-        ("key", key.as_str()),
-        ("email", email),
-        ("name", "Ada Beck"),
-        ("line1", "1 Tarn Lane"),
-        ("line2", ""),
-        ("postcode", "8000"),
-        ("city", "Aarhus"),
-        ("country", "DK"),
-    ];
+    let form = order_form(&visitor.get("/checkout/details").await);
+    let order: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let placed = visitor.post("/checkout/details", &order).await;
     assert_eq!(placed.status, 303, "{}", placed.text);
     let confirmation = visitor.get(placed.header("location")).await;
