@@ -66,7 +66,16 @@ impl Fleet {
         let mut process = Process::start(&mut command);
         let address =
             process.wait_for_line("ready", |line| line.strip_prefix("ready http://").map(str::to_owned)).await;
-        Self { process, address: address.parse().unwrap(), folder: Some(folder) }
+        let fleet = Self { process, address: address.parse().unwrap(), folder: Some(folder) };
+        // It is ready as soon as one instance of each page serves; the others join meanwhile.
+        wait_until("every instance is healthy", async || {
+            let seen = fleet.seen().await?;
+            let pages = seen["pages"].as_array()?.iter();
+            let mut instances = pages.flat_map(|page| page["instances"].as_array()).flatten();
+            instances.all(|one| one["state"] == "healthy").then_some(())
+        })
+        .await;
+        fleet
     }
 
     pub(crate) fn folder(&self) -> &Path {
