@@ -8,7 +8,7 @@ use crate::header_fields;
 use crate::request::Request;
 use crate::request_id::RequestId;
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use std::sync::atomic::Ordering;
@@ -50,7 +50,12 @@ pub async fn ours(
     request.proxy_error = ours.error;
     let page = gateway.page_name(request);
     let settings = gateway.live.load();
-    let body = settings.error_pages.body(ours.status, request.id.as_str(), &page, wants_html(session, request));
+    let body = settings.error_pages.body(
+        ours.status,
+        request.id.as_str(),
+        &page,
+        wants_html(&session.req_header().headers, request),
+    );
     let mut response = ResponseHeader::build(ours.status, Some(12))?;
     header_fields::of_response(&mut response, |fields| gateway.sign(fields, request));
     response.insert_header(header::CACHE_CONTROL, "no-store")?;
@@ -81,8 +86,8 @@ pub async fn ours(
 }
 
 /// Whether the client shows an error page, and does not look for an asset.
-pub fn wants_html(session: &Session, request: &Request) -> bool {
-    let accept = session.get_header(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+pub fn wants_html(headers: &HeaderMap, request: &Request) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     request.asset.is_none() && (accept.is_empty() || accept.contains("text/html") || accept.contains("*/*"))
 }
 

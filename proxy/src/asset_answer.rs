@@ -47,8 +47,10 @@ pub struct Encoded {
     /// The bytes.
     pub bytes: Bytes,
     /// Strong, and distinct for each encoding.
-    etag: HeaderValue,
-    /// What a 200 says of them, but for how long they may be kept.
+    tag: Option<ETag>,
+    /// What 206 and 304 say of them, but for how long they may be kept.
+    common_fields: HeaderMap,
+    /// What a 200 says.
     fields: HeaderMap,
 }
 
@@ -61,13 +63,15 @@ impl Encoded {
         };
         // Digits and letters make a good value.
         let etag: HeaderValue = etag.try_into().unwrap_or(HeaderValue::from_static(""));
-        let mut fields = common_fields(&etag);
+        let tag = etag.to_str().ok().and_then(|etag| etag.parse().ok());
+        let common_fields = common_fields(etag);
+        let mut fields = common_fields.clone();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         fields.insert(header::CONTENT_LENGTH, bytes.len().into());
         if coding != Coding::Identity {
             fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
         }
-        Self { bytes, etag, fields }
+        Self { bytes, tag, common_fields, fields }
     }
 }
 
@@ -110,7 +114,7 @@ impl Held {
         if let Some(known) = request.typed_get::<IfNoneMatch>().and_then(|known| self.known(&known, coding)) {
             return Answer { status: StatusCode::NOT_MODIFIED, headers: headers(known, url), body: Bytes::new() };
         }
-        let same = request.typed_get::<IfRange>().is_none_or(|known| !known.is_modified(tag(encoded).as_ref(), None));
+        let same = request.typed_get::<IfRange>().is_none_or(|known| !known.is_modified(encoded.tag.as_ref(), None));
         match request.typed_get::<Range>().filter(|_| ranges && same) {
             Some(range) => self.part(&range, url).unwrap_or_else(|| self.whole(coding, url)),
             None => self.whole(coding, url),
@@ -121,7 +125,7 @@ impl Held {
     /// the tag that the client knows (RFC 9111 section 4.3.4).
     fn known(&self, known: &IfNoneMatch, negotiated: Coding) -> Option<&Encoded> {
         let codings = [negotiated, Coding::Identity, Coding::Brotli, Coding::Gzip];
-        let is_known = |encoded: &&Encoded| tag(encoded).is_some_and(|tag| !known.precondition_passes(&tag));
+        let is_known = |encoded: &&Encoded| encoded.tag.as_ref().is_some_and(|tag| !known.precondition_passes(tag));
         codings.into_iter().filter_map(|coding| self.encoded(coding)).find(is_known)
     }
 
@@ -179,26 +183,22 @@ impl Held {
     }
 }
 
-fn tag(encoded: &Encoded) -> Option<ETag> {
-    encoded.etag.to_str().ok()?.parse().ok()
-}
-
 fn is_matched(encoded: &Encoded, wanted: &IfMatch) -> bool {
-    tag(encoded).is_some_and(|tag| wanted.precondition_passes(&tag))
+    encoded.tag.as_ref().is_some_and(|tag| wanted.precondition_passes(tag))
 }
 
 /// What 206 and 304 say.
 fn headers(encoded: &Encoded, url: AssetUrl) -> HeaderMap {
-    let mut headers = common_fields(&encoded.etag);
+    let mut headers = encoded.common_fields.clone();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(url.cache_control()));
     headers
 }
 
 /// What 200, 206 and 304 have in common, but for how long it may be kept.
-fn common_fields(etag: &HeaderValue) -> HeaderMap {
+fn common_fields(etag: HeaderValue) -> HeaderMap {
     // Room for what is added: a map that grows is built anew.
     let mut headers = HeaderMap::with_capacity(12);
-    headers.insert(header::ETAG, etag.clone());
+    headers.insert(header::ETAG, etag);
     for (name, value) in [
         (header::VARY, "accept-encoding"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -33,6 +33,10 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All, in their order.
+    pub const ALL: [Self; 7] =
+        [Self::Route, Self::NoRoute, Self::Referer, Self::Fingerprint, Self::Vault, Self::Fallback, Self::Unknown];
+
     /// The word.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -21,6 +21,9 @@ pub fn choose<'a>(
     tried: &[Arc<Instance>],
     fit: impl Fn(&Instance) -> Fit,
 ) -> Option<&'a Arc<Instance>> {
+    if let [only] = candidates {
+        return Some(only);
+    }
     let rank = |one: &Arc<Instance>| (tried.iter().any(|other| Arc::ptr_eq(one, other)), fit(one));
     let best = candidates.iter().map(|one| rank(one)).min()?;
     let among: Vec<_> = candidates.iter().copied().filter(|one| rank(one) == best).collect();

@@ -1,12 +1,19 @@
-//! One client connection, from its first byte to its last: it waits for a head, which is guarded, and then is answered at
-//! once ([`crate::at_once`]) or takes a turn through pingora. While it waits it is no more than a socket. A turn is cut off
+//! One client connection, from its first byte to its last: it waits for a head, which is guarded; then it is answered
+//! ([`crate::course`]), or takes a turn through pingora. When it waits for longer it is parked ([`crate::parking`]). A turn is cut off
 //! when its instance has left and the grace has passed.
 
+use crate::course::Course;
+use crate::forward::{Forward, Forwarded};
 use crate::gateway::Gateway;
-use crate::head_guard::{GuardSettings, HeadGuard};
+use crate::head_guard::{GuardSettings, HeadGuard, Next};
 use crate::overdue;
+use crate::parking::Parked;
+use crate::plain;
+use crate::request::Request;
 use crate::serving::{Cut, Serving};
 use crate::transport::Transport;
+use crate::upstreams::Upstreams;
+use bytes::Bytes;
 use http::request::Parts;
 use pagefleet_config::Timeouts;
 use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
@@ -24,6 +31,8 @@ pub struct Serve {
     pub gateway: Gateway,
     /// The thread's pingora proxy.
     pub proxy: Arc<HttpProxy<Gateway>>,
+    /// The thread's connections to instances.
+    pub upstreams: Arc<Upstreams>,
     /// What request heads are held against.
     pub guard: GuardSettings,
     /// How long a client may take.
@@ -49,8 +58,8 @@ pub enum Ending {
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl Serve {
-    /// Serves a connection until it ends.
-    pub async fn connection(self: Arc<Self>, transport: Transport) {
+    /// Serves a connection until it ends, or has been idle for a while and is to be parked.
+    pub async fn connection(self: Arc<Self>, transport: Transport) -> Option<Parked> {
         let (serving, peer) = (Arc::<Serving>::default(), transport.peer().ip());
         let mut guard = Box::new(HeadGuard::new(Box::new(transport), self.guard.clone(), Arc::clone(&serving)));
         let (mut ending, mut cutting) = (self.ending.clone(), self.ending.clone());
@@ -58,42 +67,56 @@ impl Serve {
         let mut closed = pin!(ends(&mut ending, Ending::Idle));
         let mut cut = pin!(self.cut(&serving, &mut cutting));
         let cut = loop {
-            let has_head = tokio::select! {
+            let next = tokio::select! {
                 biased;
-                has_head = guard.next_head() => has_head,
-                () = &mut closed => false,
+                next = guard.next_head() => next,
+                () = &mut closed => Next::End,
             };
-            if !has_head {
-                return;
+            match next {
+                Next::Head => {}
+                Next::Nothing => return guard.park().ok(),
+                Next::End => return None,
             }
-            if let Some(plain) = guard.whole_message().and_then(|message| self.gateway.plain_request(message)) {
+            let is_whole = guard.is_whole_message();
+            let message = guard.begin_message().freeze();
+            let mut known = None;
+            if let Some(plain) = Some(&message).filter(|_| is_whole).and_then(plain::head_of) {
                 let answered = tokio::select! {
                     biased;
-                    answered = self.at_once(plain, peer, &mut guard) => Ok(answered),
+                    answered = self.answer(plain, peer, &mut guard, &serving) => Ok(answered),
                     cut = &mut cut => Err(cut),
                 };
                 match answered {
-                    Ok(Some(true)) => continue,
-                    Ok(Some(false)) => return,
-                    Ok(None) => {}
+                    Ok(Forwarded::Answered { is_kept }) => {
+                        serving.answered();
+                        if is_kept {
+                            continue;
+                        }
+                        return None;
+                    }
+                    Ok(Forwarded::HandedOver(request)) => known = Some(request),
                     Err(cut) => {
                         drop(guard);
                         break cut;
                     }
                 }
             }
-            let mut turn = self.turn(guard);
+            serving.hand_over(known);
+            let mut turn = self.turn(guard, message);
             let kept = tokio::select! {
                 biased;
                 kept = &mut turn => kept,
                 cut = &mut cut => break cut,
             };
-            let Some(kept) = kept else { return };
+            let kept = kept?;
             serving.answered();
             let (stream, _settings) = kept.consume();
             guard = match stream.into_any().downcast() {
                 Ok(guard) => guard,
-                Err(_) => return tracing::error!("pingora gave back another stream than it got"),
+                Err(_) => {
+                    tracing::error!("pingora gave back another stream than it got");
+                    return None;
+                }
             };
         };
         let last_words = match cut {
@@ -101,6 +124,7 @@ impl Serve {
             Cut::Leaving => Vec::new(),
         };
         Box::pin(serving.end(&last_words)).await;
+        None
     }
 
     /// Ends when the turn is to be cut off; the stream, which goes with it, then leaves its socket behind.
@@ -126,19 +150,39 @@ impl Serve {
         cut
     }
 
-    /// Answers a request, if there is an answer at hand; whether the connection may then bring another one.
-    fn at_once<'a>(&'a self, plain: Parts, peer: IpAddr, guard: &'a mut HeadGuard) -> Boxed<'a, Option<bool>> {
+    /// Answers a plain request, or hands it over.
+    fn answer<'a>(
+        &'a self,
+        head: Parts,
+        peer: IpAddr,
+        guard: &'a mut HeadGuard,
+        serving: &'a Serving,
+    ) -> Boxed<'a, Forwarded> {
         Box::pin(async move {
-            let answer = self.gateway.at_once(plain, peer).await?;
-            Some(answer.send(&self.gateway, guard, self.timeouts.write).await)
+            let (gateway, timeouts) = (&self.gateway, &self.timeouts);
+            let mut request = Box::new(Request::new());
+            request.meet(&head.headers, Some(peer), &gateway.live.load().file.trusted_proxies);
+            match gateway.course(&head, &mut request).await {
+                Course::AtHand(answer) => {
+                    let is_kept = answer.send(gateway, (&head, &request), guard, timeouts.write).await;
+                    Forwarded::Answered { is_kept }
+                }
+                Course::Forward => {
+                    let upstreams = &self.upstreams;
+                    Box::pin(Forward { gateway, upstreams, serving, guard, timeouts }.request(head, request)).await
+                }
+                Course::Pingora(dispatch) => {
+                    request.dispatched = Some(dispatch);
+                    Forwarded::HandedOver(request)
+                }
+            }
         })
     }
 
     /// One request through pingora.
-    fn turn(&self, mut guard: Box<HeadGuard>) -> Boxed<'_, Option<ReusedHttpStream>> {
-        let message = guard.begin_message();
+    fn turn(&self, guard: Box<HeadGuard>, message: Bytes) -> Boxed<'_, Option<ReusedHttpStream>> {
         let mut session = ServerSession::new_http1(guard);
-        session.set_pipelined_prefix(message);
+        session.set_pipelined_prefix(message.into());
         session.set_write_timeout(Some(self.timeouts.write));
         session.set_total_drain_timeout(Some(self.timeouts.body));
         // A client that has sent its request and ended its side still wants the answer (RFC 9112 section 9.6).

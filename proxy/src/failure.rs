@@ -50,16 +50,21 @@ impl Gateway {
         self.checker.attempted(instance, true);
     }
 
-    /// Whether the attempt that failed may go to another instance; counts it if so.
-    pub(crate) fn retries(&self, session: &mut Session, request: &Request, request_sent: bool) -> bool {
-        let allowed = retry::may_retry(FailedAttempt {
+    /// Whether a request of pingora's, whose attempt failed, may go to another instance; counts it if so.
+    pub(crate) fn retries_session(&self, session: &mut Session, request: &Request, request_sent: bool) -> bool {
+        let failed = FailedAttempt {
             method: &session.req_header().method,
             request_sent,
             response_started: session.response_written().is_some(),
             body_replayable: !session.as_ref().retry_buffer_truncated(),
             attempts: request.tried.len(),
-        });
-        let Some(page) = request.page.filter(|_| allowed) else { return false };
+        };
+        self.retries(request, failed)
+    }
+
+    /// Whether the attempt that failed may go to another instance; counts it if so.
+    pub(crate) fn retries(&self, request: &Request, failed: FailedAttempt<'_>) -> bool {
+        let Some(page) = request.page.filter(|_| retry::may_retry(failed)) else { return false };
         let granted = self.fleet.view().page(page).retries.withdraw();
         if granted {
             self.metrics.retries.with_label_values(&[&self.page_name(request)]).inc();

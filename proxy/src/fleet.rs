@@ -4,13 +4,15 @@
 use crate::asset_decision::RefererPage;
 use crate::instance::{Event, Instance, State};
 use crate::manifest::Manifest;
+use crate::metrics::Counted;
 use crate::page_limit::Places;
 use crate::referer;
 use crate::retry::RetryBudget;
 use crate::routes::Routes;
 use arc_swap::{ArcSwap, Guard};
+use foldhash::HashMap;
 use pagefleet_config::{PageFile, Shares};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::watch;
@@ -56,6 +58,8 @@ pub struct Page {
     pub retries: Arc<RetryBudget>,
     /// Its requests of now.
     pub places: Arc<Places>,
+    /// Counters of its answers.
+    pub counted: Arc<Counted>,
 }
 
 /// What a page is to be: its file, and the addresses of its instances.
@@ -184,7 +188,7 @@ impl Fleet {
 
     /// Makes the list of who has what anew, after an instance's state or manifest changed.
     pub fn index_assets(&self) {
-        let mut holders: HashMap<String, Vec<PageId>> = HashMap::new();
+        let mut holders: HashMap<String, Vec<PageId>> = HashMap::default();
         let serve = |instance: &Arc<Instance>| matches!(instance.state(), State::Healthy | State::Draining);
         for instance in self.instances().into_iter().filter(serve) {
             for path in instance.manifest.load().iter().flat_map(|manifest| manifest.paths()) {
@@ -253,6 +257,7 @@ impl Page {
             instances: Vec::new(),
             retries: Arc::default(),
             places: Arc::default(),
+            counted: Arc::default(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::page_cache::PageCache;
 use crate::request::Request;
 use crate::request_id::X_REQUEST_ID;
-use crate::serving::{Asked, Deadline};
+use crate::serving::{Asked, Deadline, Serving};
 use crate::settings::Live;
 use crate::vault::Vault;
 use crate::{answer, client_request, failure, header_fields, page_response};
@@ -26,6 +26,7 @@ use pingora_core::modules::http::HttpModules;
 use pingora_core::prelude::{Error, ErrorSource, ErrorType, HttpPeer};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -77,8 +78,13 @@ impl ProxyHttp for Gateway {
 
     async fn early_request_filter(&self, session: &mut Session, request: &mut Request) -> pingora_core::Result<()> {
         let live = self.live.load();
-        let peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
-        request.meet(&session.req_header().headers, peer, &live.file.trusted_proxies);
+        match head_guard::serving(session).and_then(Serving::take_over) {
+            Some(known) => *request = *known,
+            None => {
+                let peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
+                request.meet(&session.req_header().headers, peer, &live.file.trusted_proxies);
+            }
+        }
         let is_websocket = client_request::is_websocket(session.req_header());
         // Only a target in origin form outlives it; the others are rare.
         if session.req_header().raw_path().first() == Some(&b'/') {
@@ -102,12 +108,16 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, request: &mut Request) -> pingora_core::Result<bool> {
-        match self.dispatch(session.req_header(), request).await {
+        let dispatch = match request.dispatched.take() {
+            Some(dispatch) => dispatch,
+            None => self.dispatch(session.req_header(), request).await,
+        };
+        match dispatch {
             Dispatch::Page => {
                 if request.asset.is_none() && self.answer_from_cache(session, request).await? {
                     return Ok(true);
                 }
-                if let Some(page) = request.page {
+                if let Some(page) = request.page.filter(|_| request.tried.is_empty()) {
                     self.fleet.view().page(page).retries.deposit();
                 }
                 return Ok(false);
@@ -129,7 +139,10 @@ impl ProxyHttp for Gateway {
         };
         request.cache.begin_attempt();
         let instance = in_flight.instance();
-        self.begin_waiting(session, request, instance);
+        let is_whole = session.is_body_empty() || session.is_upgrade_req();
+        if let Some(serving) = head_guard::serving(session) {
+            self.begin_waiting(serving, &session.req_header().headers, (request, instance), is_whole);
+        }
         request.tried.push(Arc::clone(instance));
         let mut peer = HttpPeer::new(instance.address, false, String::new());
         request.in_flight = Some(in_flight);
@@ -161,20 +174,8 @@ impl ProxyHttp for Gateway {
         if !upstream.headers.contains_key(header::HOST) {
             upstream.insert_header(header::HOST, self.live.load().file.public_hosts[0].as_str())?;
         }
-        let client = client_request::Client {
-            peer: request.peer,
-            trusted: request.trusted,
-            request_id: &request.id,
-            trace: request.trace,
-            budget: self.live.load().file.timeouts.first_byte,
-        };
-        let asks_for_all =
-            request.cache.asks_for_all() || (request.asset.is_some() && !self.believes_validators_of(request));
         header_fields::of_request(upstream, |fields| {
-            client_request::prepare(fields, &client);
-            if asks_for_all {
-                client_request::ask_unconditionally(fields);
-            }
+            self.prepare_request(fields, request);
             if session.is_body_empty() {
                 fields.remove(header::EXPECT);
             }
@@ -215,39 +216,23 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         request: &mut Request,
     ) -> pingora_core::Result<()> {
-        page_response::check(response, session.is_upgrade_req())?;
+        page_response::check(response.status, &response.headers, session.is_upgrade_req())?;
         // The version is that of this hop, not the page's (RFC 9110 section 2.5).
         response.set_version(Version::HTTP_11);
         let host = session.get_header(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        if let Some(in_flight) = &request.in_flight {
-            let (status, address) = (response.status, in_flight.instance().address);
-            header_fields::of_response(response, |fields| page_response::clean(fields, status, address, host));
-        }
+        let status = response.status;
+        header_fields::of_response(response, |fields| self.clean_response(status, fields, request, host));
         if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
             header_fields::of_response(response, |fields| fields.insert(X_REQUEST_ID, request.id.to_header()));
             return Ok(());
         }
-        if let Some(url) = request.asset {
-            let believed = self.believes_validators_of(request);
-            let (status, asset) = (response.status, page_response::Asset { path: &request.path, believed });
-            header_fields::of_response(response, |fields| {
-                page_response::set_asset_headers(fields, status, url, &asset);
-            });
-        }
         self.offer_to_cache(session, response, request);
-        header_fields::of_response(response, |fields| self.sign(fields, request));
+        header_fields::of_response(response, |fields| self.finish_response(status, fields, request));
         if let Some(serving) = head_guard::serving(session) {
             let has_end = response.headers.contains_key(header::CONTENT_LENGTH) && !session.was_upgraded();
-            let last_byte = Deadline::LastByte(Instant::now() + self.live.load().file.timeouts.total);
-            serving.wait_until(Some(last_byte).filter(|_| has_end));
+            serving.wait_until(has_end.then(|| self.last_byte_deadline()));
         }
-        if let Some(in_flight) = &request.in_flight {
-            self.checker.attempted(in_flight.instance(), response.status.is_server_error());
-        }
-        if request.asset.is_none() {
-            self.keep_visitor(response, request);
-        }
-        if page_response::is_event_stream(response) {
+        if page_response::is_event_stream(&response.headers) {
             // It ends with its connection, so that it can be ended at any moment without looking cut short.
             response.remove_header(&header::TRANSFER_ENCODING);
             session.set_keepalive(None);
@@ -284,7 +269,7 @@ impl ProxyHttp for Gateway {
         mut error: Box<Error>,
     ) -> Box<Error> {
         self.note_failed_attempt(request);
-        error.set_retry(self.retries(session, request, false));
+        error.set_retry(self.retries_session(session, request, false));
         error
     }
 
@@ -302,7 +287,7 @@ impl ProxyHttp for Gateway {
             self.note_failed_attempt(request);
         }
         let timed_out = matches!(error.etype(), ErrorType::ReadTimedout);
-        error.set_retry(upstream && !timed_out && self.retries(session, request, true));
+        error.set_retry(upstream && !timed_out && self.retries_session(session, request, true));
         error
     }
 
@@ -333,15 +318,17 @@ impl ProxyHttp for Gateway {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Request) {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
+        let error = error.map(|error| error as &dyn Display);
         let sent = Sent { status, body_bytes: session.body_bytes_sent(), error };
-        access_log::write(self, session.req_header(), sent, request);
+        let head = session.req_header();
+        access_log::write(self, (&head.method, head.uri.path()), sent, request);
     }
 }
 
 impl Gateway {
     /// The instance that is asked next, counted from now on. One that began to drain at this very moment is not asked: who
     /// waits for its last request may have counted already.
-    fn choose_instance(&self, page: PageId, request: &Request) -> Option<InFlight> {
+    pub(crate) fn choose_instance(&self, page: PageId, request: &Request) -> Option<InFlight> {
         loop {
             let page = self.fleet.page(page);
             let wanted = request.wanted.clone().or_else(|| request.tried.first()?.release());
@@ -363,12 +350,16 @@ impl Gateway {
     }
 
     /// The instance is asked: from now on the request can be cut off with it, and may wait for so long.
-    fn begin_waiting(&self, session: &mut Session, request: &Request, instance: &Arc<Instance>) {
-        let is_whole = session.is_body_empty() || session.is_upgrade_req();
-        let Some(serving) = head_guard::serving(session) else { return };
+    pub(crate) fn begin_waiting(
+        &self,
+        serving: &Serving,
+        headers: &HeaderMap,
+        (request, instance): (&Request, &Arc<Instance>),
+        is_whole: bool,
+    ) {
         let deadline = is_whole.then(|| self.first_byte_deadline());
         let (instance, request_id) = (Arc::clone(instance), request.id.clone());
-        let wants_html = answer::wants_html(session, request);
+        let wants_html = answer::wants_html(headers, request);
         serving.ask(Asked { instance, request_id, wants_html, deadline });
     }
 
@@ -376,19 +367,59 @@ impl Gateway {
         Deadline::FirstByte(Instant::now() + self.live.load().file.timeouts.first_byte)
     }
 
+    pub(crate) fn last_byte_deadline(&self) -> Deadline {
+        Deadline::LastByte(Instant::now() + self.live.load().file.timeouts.total)
+    }
+
+    /// Makes a client's fields those that an instance gets.
+    pub(crate) fn prepare_request(&self, fields: &mut HeaderMap, request: &Request) {
+        let client = client_request::Client {
+            peer: request.peer,
+            trusted: request.trusted,
+            request_id: &request.id,
+            trace: request.trace,
+            budget: self.live.load().file.timeouts.first_byte,
+        };
+        client_request::prepare(fields, &client);
+        if request.cache.asks_for_all() || (request.asset.is_some() && !self.believes_validators_of(request)) {
+            client_request::ask_unconditionally(fields);
+        }
+    }
+
+    /// Takes out of an instance's fields what is not for the client.
+    pub(crate) fn clean_response(&self, status: StatusCode, fields: &mut HeaderMap, request: &Request, host: &str) {
+        if let Some(in_flight) = &request.in_flight {
+            page_response::clean(fields, status, in_flight.instance().address, host);
+        }
+        if let Some(url) = request.asset.filter(|_| !status.is_informational()) {
+            let believed = self.believes_validators_of(request);
+            let asset = page_response::Asset { path: &request.path, believed };
+            page_response::set_asset_headers(fields, status, url, &asset);
+        }
+    }
+
+    /// Makes the fields that are left those of our answer, and notes that the instance gave one.
+    pub(crate) fn finish_response(&self, status: StatusCode, fields: &mut HeaderMap, request: &Request) {
+        self.sign(fields, request);
+        if let Some(in_flight) = &request.in_flight {
+            self.checker.attempted(in_flight.instance(), status.is_server_error());
+        }
+        if request.asset.is_none() {
+            self.keep_visitor(fields, request);
+        }
+    }
+
     /// Gives a new visitor a bucket while some page has shares. What differs from visitor to visitor is for no shared cache.
-    pub(crate) fn keep_visitor(&self, response: &mut ResponseHeader, request: &Request) {
+    pub(crate) fn keep_visitor(&self, fields: &mut HeaderMap, request: &Request) {
         let set = request.bucket.filter(|_| request.is_new_visitor);
         let has_two_releases = || request.page.is_some_and(|page| self.fleet.view().page(page).has_two_releases());
         if set.is_none() && !has_two_releases() {
             return;
         }
-        header_fields::of_response(response, |fields| {
-            if let Some(Ok(cookie)) = set.map(|bucket| bucket.set_cookie(request.is_https).try_into()) {
-                fields.append(header::SET_COOKIE, cookie);
-            }
-            page_response::make_private(fields);
-        });
+        if let Some(Ok(cookie)) = set.map(|bucket| bucket.set_cookie(request.is_https).try_into()) {
+            fields.append(header::SET_COOKIE, cookie);
+        }
+        page_response::make_private(fields);
     }
 
     /// Whether a page's ETag of an asset is the fingerprint of its bytes: the contract says so, but where there is a vault,

@@ -74,7 +74,7 @@ impl<'a> Iterator for Lines<'a> {
     type Item = Result<&'a [u8], Refusal>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let end = self.0.iter().position(|byte| matches!(byte, b'\r' | b'\n' | 0))?;
+        let end = memchr::memchr3(b'\r', b'\n', 0, self.0)?;
         if self.0[end..].starts_with(b"\r\n") {
             let line = &self.0[..end];
             self.0 = &self.0[end + 2..];
@@ -154,12 +154,13 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(bad("folded-field"));
     }
-    let colon = line.iter().position(|byte| *byte == b':').ok_or(bad("field-without-colon"))?;
+    let colon = memchr::memchr(b':', line).ok_or(bad("field-without-colon"))?;
     let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
     if !is_token(name) {
         return Err(bad("field-name"));
     }
-    if value.iter().any(|byte| (*byte < 0x20 && *byte != b'\t') || *byte == 0x7f) {
+    // Over all bytes whatever comes, which takes many at a time.
+    if value.iter().fold(false, |found, byte| found | (*byte < 0x20 && *byte != b'\t') | (*byte == 0x7f)) {
         return Err(bad("field-value"));
     }
     Ok((name, value))
@@ -244,9 +245,25 @@ fn trim(bytes: &[u8]) -> &[u8] {
 }
 
 /// RFC 9110 section 5.6.2.
+/// RFC 9110 section 5.6.2.
+const IS_TCHAR: [bool; 256] = {
+    let mut is_tchar = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        is_tchar[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < others.len() {
+        is_tchar[others[at] as usize] = true;
+        at += 1;
+    }
+    is_tchar
+};
+
 fn is_token(bytes: &[u8]) -> bool {
-    let tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !bytes.is_empty() && bytes.iter().all(tchar)
+    !bytes.is_empty() && bytes.iter().all(|byte| IS_TCHAR[usize::from(*byte)])
 }
 
 /// `uri-host [ ":" port ]` without user information (RFC 9110 section 7.2).

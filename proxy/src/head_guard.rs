@@ -6,7 +6,9 @@
 
 use crate::chunked::ChunkedBody;
 use crate::head::{self, Body, HeadLimits, Refusal};
+use crate::parking::{self, Parked};
 use crate::serving::Serving;
+use crate::transport::Transport;
 use crate::websocket_frames::Frames;
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
@@ -18,7 +20,7 @@ use pingora_core::protocols::{
 use pingora_proxy::Session;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -48,6 +50,17 @@ pub struct GuardSettings {
     pub limits: HeadLimits,
     /// Makes the answer to a refused head, and counts it.
     pub answer: Arc<RefusalAnswer>,
+}
+
+/// What a connection brings next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// A head, whole and good.
+    Head,
+    /// Nothing for a while.
+    Nothing,
+    /// Its end: the client has left or was silent for too long, or its head was refused.
+    End,
 }
 
 enum Phase {
@@ -106,20 +119,28 @@ impl HeadGuard {
         Self { inner, settings, phase: Phase::Idle, held, searched, until, timer, serving, frames: None }
     }
 
-    /// Waits until the next head is there, whole and good. `false` when the connection ends before: the client has left
-    /// or is silent for too long, or its head was refused.
-    pub async fn next_head(&mut self) -> bool {
+    /// Waits until the next head is there.
+    pub async fn next_head(&mut self) -> Next {
         self.phase = Phase::Idle;
-        self.last_until(self.settings.idle);
-        poll_fn(|cx| self.poll_head(cx)).await.unwrap_or(false)
+        self.last_until(self.settings.idle.min(parking::AFTER));
+        poll_fn(|cx| self.poll_head(cx)).await.unwrap_or(Next::End)
     }
 
-    /// The head that [`Self::next_head`] waited for, as it came, if that is all of the message.
-    pub fn whole_message(&self) -> Option<&[u8]> {
-        match self.phase {
-            Phase::Message { head, left, then: Then::NextHead } if left == head as u64 => self.held.get(..head),
-            _ => None,
-        }
+    /// Parks a connection that has brought [`Next::Nothing`], for as long as it may still be idle.
+    ///
+    /// # Errors
+    /// When it may be idle no longer, or can't be parked.
+    pub fn park(&self) -> io::Result<Parked> {
+        let left = self.settings.idle.checked_sub(parking::AFTER).filter(|left| !left.is_zero());
+        let until = Instant::now() + left.ok_or(io::ErrorKind::TimedOut)?;
+        // The `dyn IO` inside the box, not the box, is what knows its own type.
+        let transport = (*self.inner).as_any().downcast_ref::<Transport>();
+        transport.ok_or(io::ErrorKind::Unsupported)?.park(until)
+    }
+
+    /// Whether the head that [`Self::next_head`] waited for is all of its message.
+    pub fn is_whole_message(&self) -> bool {
+        matches!(self.phase, Phase::Message { head, left, then: Then::NextHead } if left == head as u64)
     }
 
     /// The head that [`Self::next_head`] waited for, and what has come of its body. The rest of the body is read.
@@ -153,11 +174,11 @@ impl HeadGuard {
         false
     }
 
-    /// Reads until a whole head is held; `Ok(false)` when the client ends before.
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    /// Reads until a whole head is held, or for as long as nothing comes.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Next>> {
         loop {
             match self.scan() {
-                Ok(true) => return Poll::Ready(Ok(true)),
+                Ok(true) => return Poll::Ready(Ok(Next::Head)),
                 Ok(false) => {}
                 Err(refusal) => self.refuse(refusal),
             }
@@ -165,18 +186,16 @@ impl HeadGuard {
                 self.phase = Phase::Head;
                 self.last_until(self.settings.timeout);
             }
-            if self.is_overdue(cx) {
-                match self.phase {
-                    Phase::Idle => return Poll::Ready(Ok(false)),
-                    Phase::Head => self.refuse(TOO_SLOW),
-                    Phase::Message { .. } | Phase::Refused { .. } => {}
-                }
-            }
             if matches!(self.phase, Phase::Refused { .. }) {
-                return self.poll_refused(cx).map(|refused| refused.map(|()| false));
+                return self.poll_refused(cx).map(|refused| refused.map(|()| Next::End));
             }
-            if ready!(self.poll_hold(cx))? == 0 {
-                return Poll::Ready(Ok(false));
+            // The clock is looked at only when there is nothing to read.
+            match self.poll_hold(cx)? {
+                Poll::Ready(0) => return Poll::Ready(Ok(Next::End)),
+                Poll::Ready(_) => {}
+                Poll::Pending if !self.is_overdue(cx) => return Poll::Pending,
+                Poll::Pending if matches!(self.phase, Phase::Idle) => return Poll::Ready(Ok(Next::Nothing)),
+                Poll::Pending => self.refuse(TOO_SLOW),
             }
         }
     }
@@ -381,6 +400,17 @@ impl AsyncWrite for HeadGuard {
         let written = ready!(Pin::new(&mut self.inner).poll_write(cx, bytes))?;
         self.follow(&bytes[..written]);
         Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.frames.is_some() || matches!(self.phase, Phase::Message { then: Then::Anything, .. }) {
+            return self.poll_write(cx, parts.first().map_or(&[], |part| part));
+        }
+        Pin::new(&mut self.inner).poll_write_vectored(cx, parts)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -2,8 +2,8 @@
 
 use crate::asset_url::{self, AssetUrl};
 use crate::content_type;
+use foldhash::HashMap;
 use serde::Deserialize;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The largest manifest that is read.
@@ -96,7 +96,7 @@ impl Manifest {
         if written.assets.len() > MAX_ASSETS {
             return Err(ManifestError::TooManyAssets(written.assets.len()));
         }
-        let (mut assets, mut names) = (HashMap::new(), HashMap::new());
+        let (mut assets, mut names) = (HashMap::default(), HashMap::default());
         for asset in written.assets {
             asset.check()?;
             if names.insert(asset.name.clone(), asset.path.clone()).is_some() {
@@ -138,7 +138,7 @@ impl Manifest {
                 ManifestAsset { name: path.clone(), path, sha256: String::new(), size: 0, content_type: None },
             )
         };
-        Self { release: release.into(), assets: paths.iter().map(asset).collect(), names: HashMap::new() }
+        Self { release: release.into(), assets: paths.iter().map(asset).collect(), names: HashMap::default() }
     }
 }
 

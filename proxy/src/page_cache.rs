@@ -109,6 +109,9 @@ pub struct CacheStatus {
 }
 
 impl Outcome {
+    /// All, in their order.
+    pub const ALL: [Self; 6] = [Self::Hit, Self::Stale, Self::Revalidated, Self::Miss, Self::Bypass, Self::Uncacheable];
+
     /// The word in the log and the metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -161,9 +164,9 @@ impl PageCache {
         CacheStatus { entries: self.entries.entry_count(), bytes: self.entries.weighted_size() }
     }
 
-    /// Whether anything is kept for plain HTTP under this host and target.
-    pub fn has_any(&self, host: &[u8], target: &[u8]) -> bool {
-        self.is_on && self.entries.contains_key(key_of(false, host, target).as_slice())
+    /// Whether it is known, since not so long ago that somebody is to look again, that what is under a key is for nobody else.
+    fn is_uncacheable(&self, key: &[u8]) -> bool {
+        self.uncacheable.get(key).is_some_and(|since| since.elapsed() <= UNCACHEABLE_FOR / 2)
     }
 
     /// The newest answer that stands for a request.

@@ -3,6 +3,7 @@
 use crate::asset_decision::Reason;
 use crate::asset_url::AssetUrl;
 use crate::client_request;
+use crate::dispatch::Dispatch;
 use crate::fleet::PageId;
 use crate::instance::{InFlight, Instance};
 use crate::page_cache::passage::CacheUse;
@@ -28,6 +29,8 @@ pub struct Request {
     pub page: Option<PageId>,
     /// Why that page.
     pub reason: Option<Reason>,
+    /// Who answers, where that was found before pingora had it.
+    pub(crate) dispatched: Option<Dispatch>,
     /// Which asset URL it is, for assets.
     pub asset: Option<AssetUrl>,
     /// After how many seconds the client may ask again, when it asked too much.
@@ -69,6 +72,7 @@ impl Request {
             trace: TraceContext::new(),
             page: None,
             reason: None,
+            dispatched: None,
             asset: None,
             retry_after: None,
             place: None,

@@ -59,7 +59,8 @@ mod tests {
             health: "/health/ready".to_owned(),
         };
         let (name, file) = (name.into(), Some(Arc::new(file)));
-        Arc::new(Page { name, file, instances: Vec::new(), retries: Arc::default(), places: Arc::default() })
+        let (retries, places, counted) = (Arc::default(), Arc::default(), Arc::default());
+        Arc::new(Page { name, file, instances: Vec::new(), retries, places, counted })
     }
 
     #[test]

@@ -6,18 +6,21 @@ use crate::connection::{Ending, Serve};
 use crate::gateway::Gateway;
 use crate::head::HeadLimits;
 use crate::head_guard::{GuardSettings, RefusalAnswer};
+use crate::parking::{Parked, Parking};
 use crate::settings::Settings;
 use crate::transport::Transport;
+use crate::upstreams::Upstreams;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// How long connections that are cut off may take to end.
@@ -46,7 +49,7 @@ impl Server {
     ///
     /// # Errors
     /// When a thread, a runtime or a copy of a listener can't be had.
-    pub fn start(gateway: Gateway, listeners: Vec<TcpListener>) -> std::io::Result<Self> {
+    pub fn start(gateway: Gateway, listeners: Vec<StdTcpListener>) -> std::io::Result<Self> {
         let settings = gateway.live.load_full();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let places = Arc::new(Semaphore::new(settings.file.limits.connections));
@@ -56,7 +59,7 @@ impl Server {
         for index in 0..settings.file.threads.unwrap_or(cores) {
             let worker = Worker {
                 gateway: gateway.clone(),
-                listeners: listeners.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?,
+                listeners: listeners.iter().map(StdTcpListener::try_clone).collect::<Result<_, _>>()?,
                 places: Arc::clone(&places),
                 stopping: stopping.clone(),
                 drain: Arc::clone(&drain),
@@ -85,7 +88,7 @@ impl Server {
 
 struct Worker {
     gateway: Gateway,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<StdTcpListener>,
     places: Arc<Semaphore>,
     stopping: ShutdownWatch,
     drain: Arc<OnceLock<Drain>>,
@@ -97,16 +100,17 @@ impl Worker {
         let serving = Serving {
             gateway: self.gateway.clone(),
             proxy: self.proxy(),
+            upstreams: self.upstreams(),
             answer: self.answer(),
             stopping: self.stopping.clone(),
             ending,
         };
         let mut accepting = JoinSet::new();
         for listener in std::mem::take(&mut self.listeners) {
-            match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => {
+            match TcpListener::from_std(listener).and_then(|listener| Ok((listener, Parking::new()?))) {
+                Ok((listener, parking)) => {
                     let places = Arc::clone(&self.places);
-                    accepting.spawn(accept(listener, places, serving.clone()));
+                    accepting.spawn(accept(listener, places, serving.clone(), parking));
                 }
                 Err(error) => tracing::error!(%error, "a listener can't be polled"),
             }
@@ -116,9 +120,7 @@ impl Worker {
         let mut open = JoinSet::new();
         while let Some(connections) = accepting.join_next().await {
             match connections {
-                Ok(mut connections) => {
-                    open.spawn(async move { while connections.join_next().await.is_some() {} });
-                }
+                Ok(connections) => drop(open.spawn(connections.finish())),
                 Err(error) => tracing::error!(%error, "an accept loop panicked"),
             }
         }
@@ -155,6 +157,12 @@ impl Worker {
         Arc::new(proxy)
     }
 
+    fn upstreams(&self) -> Arc<Upstreams> {
+        let upstreams = Arc::new(Upstreams::new(self.gateway.live.load().file.limits.upstream_idle));
+        tokio::spawn(Arc::clone(&upstreams).tidy());
+        upstreams
+    }
+
     fn answer(&self) -> Arc<RefusalAnswer> {
         let gateway = self.gateway.clone();
         Arc::new(move |refusal| {
@@ -169,6 +177,7 @@ impl Worker {
 struct Serving {
     gateway: Gateway,
     proxy: Arc<HttpProxy<Gateway>>,
+    upstreams: Arc<Upstreams>,
     answer: Arc<RefusalAnswer>,
     stopping: ShutdownWatch,
     ending: watch::Receiver<Ending>,
@@ -191,6 +200,7 @@ impl Serving {
         Arc::new(Serve {
             gateway: self.gateway.clone(),
             proxy: Arc::clone(&self.proxy),
+            upstreams: Arc::clone(&self.upstreams),
             guard,
             timeouts,
             stopping: self.stopping.clone(),
@@ -199,12 +209,66 @@ impl Serving {
     }
 }
 
+/// The connections that one accept loop has open.
+struct Connections {
+    serving: Serving,
+    settings: Arc<Settings>,
+    serve: Arc<Serve>,
+    tasks: JoinSet<Option<Parked>>,
+    parking: Parking,
+}
+
+impl Connections {
+    fn new(serving: Serving, parking: Parking) -> Self {
+        let settings = serving.gateway.live.load_full();
+        let serve = serving.serve(&settings);
+        Self { serving, settings, serve, tasks: JoinSet::new(), parking }
+    }
+
+    /// Serves a connection, by the settings of now.
+    fn serve(&mut self, tcp: TcpStream, peer: SocketAddr, permit: Arc<OwnedSemaphorePermit>) {
+        let now = self.serving.gateway.live.load();
+        if !Arc::ptr_eq(&now, &self.settings) {
+            self.settings = Arc::clone(&now);
+            self.serve = self.serving.serve(&now);
+        }
+        self.tasks.spawn(Arc::clone(&self.serve).connection(Transport::new(tcp, peer, permit)));
+    }
+
+    /// Waits until one is to be parked or comes back, and sees to it. May be dropped at any time.
+    async fn attend(&mut self) {
+        let problem = tokio::select! {
+            Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => match ended {
+                Ok(idle) => idle.map_or(Ok(()), |idle| self.parking.park(idle)),
+                Err(error) => Err(error.into()),
+            },
+            back = self.parking.next() => back.and_then(|Parked { tcp, peer, permit, .. }| {
+                self.serve(TcpStream::from_std(tcp)?, peer, permit);
+                Ok(())
+            }),
+        };
+        if let Err(error) = problem {
+            tracing::error!(%error, "a connection is lost");
+        }
+    }
+
+    /// Serves on until none is left.
+    async fn finish(mut self) {
+        let mut ending = self.serving.ending.clone();
+        while !(self.tasks.is_empty() && self.parking.is_empty()) {
+            tokio::select! {
+                () = self.attend() => {}
+                // The worker, which tells, waits for this.
+                _ = ending.wait_for(|ending| *ending >= Ending::Idle), if !self.parking.is_empty() => self.parking.close(),
+            }
+        }
+    }
+}
+
 /// Accepts until told to stop; gives back the connections that are still open.
-async fn accept(listener: tokio::net::TcpListener, places: Arc<Semaphore>, serving: Serving) -> JoinSet<()> {
-    let mut connections = JoinSet::new();
+async fn accept(listener: TcpListener, places: Arc<Semaphore>, serving: Serving, parking: Parking) -> Connections {
     let mut stopping = serving.stopping.clone();
-    let mut settings = serving.gateway.live.load_full();
-    let mut serve = serving.serve(&settings);
+    let mut connections = Connections::new(serving, parking);
     loop {
         let accepted = async {
             // Above the limit new connections wait in the listen queue.
@@ -213,16 +277,11 @@ async fn accept(listener: tokio::net::TcpListener, places: Arc<Semaphore>, servi
         };
         tokio::select! {
             _ = stopping.changed() => return connections,
-            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            () = connections.attend() => {}
             (accepted, permit) = accepted => match (accepted, permit) {
                 (Ok((tcp, peer)), Ok(permit)) => {
                     let _ = tcp.set_nodelay(true);
-                    let now = serving.gateway.live.load();
-                    if !Arc::ptr_eq(&now, &settings) {
-                        settings = Arc::clone(&now);
-                        serve = serving.serve(&settings);
-                    }
-                    connections.spawn(Arc::clone(&serve).connection(Transport::new(tcp, peer, permit)));
+                    connections.serve(tcp, peer, Arc::new(permit));
                 }
                 (Err(error), _) => {
                     // Out of file descriptors, most likely: wait for some to come back instead of spinning.

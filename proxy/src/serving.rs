@@ -2,6 +2,7 @@
 //! that instance, or the proxy, has to go before the answer is complete, or the time is over.
 
 use crate::instance::Instance;
+use crate::request::Request;
 use crate::request_id::RequestId;
 use crate::transport::Transport;
 use crate::websocket_frames::GOING_AWAY;
@@ -21,10 +22,11 @@ use tokio::time::Instant;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// What one connection is doing, shared by its task and its stream.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Serving {
     watched: Mutex<Watched>,
     looks_sooner: Notify,
+    handed_over: Mutex<Option<Box<Request>>>,
     is_cut: AtomicBool,
     left: Mutex<Option<Left>>,
 }
@@ -113,6 +115,16 @@ impl Serving {
     /// The instance whose answer is to be cut off, if it is.
     pub fn cut_instance(&self) -> Option<Arc<Instance>> {
         lock(&self.watched).asked.as_ref().map(|asked| &asked.instance).filter(|instance| instance.is_cut()).cloned()
+    }
+
+    /// Hands over to pingora's turn what is known of its request; `None` when nothing is.
+    pub fn hand_over(&self, request: Option<Box<Request>>) {
+        *lock(&self.handed_over) = request;
+    }
+
+    /// What was handed over.
+    pub fn take_over(&self) -> Option<Box<Request>> {
+        lock(&self.handed_over).take()
     }
 
     /// The request is answered: no instance is asked any more.

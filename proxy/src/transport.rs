@@ -1,6 +1,7 @@
 //! A client's TCP connection as pingora wants it. What is written is gathered until it is flushed or much, so that a
 //! response's head and body leave in one system call; an idle connection keeps no buffer.
 
+use crate::parking::Parked;
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use pingora_core::protocols::raw_connect::ProxyDigest;
@@ -17,6 +18,7 @@ use std::time::SystemTime;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 /// As much is gathered; more is sent at once, without a copy of what comes in one piece.
 const GATHERED: usize = 16 << 10;
@@ -29,23 +31,16 @@ pub struct Transport {
     unsent: BytesMut,
     digest: Arc<SocketDigest>,
     accepted_at: SystemTime,
-    _permit: OwnedSemaphorePermit,
+    permit: Arc<OwnedSemaphorePermit>,
 }
 
 impl Transport {
     /// Wraps an accepted connection.
-    pub fn new(tcp: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) -> Self {
+    pub fn new(tcp: TcpStream, peer: SocketAddr, permit: Arc<OwnedSemaphorePermit>) -> Self {
         let digest = SocketDigest::from_raw_fd(tcp.as_raw_fd());
         // Setting it saves a getpeername for each request; it is only ever set here.
         let _ = digest.peer_addr.set(Some(peer.into()));
-        Self {
-            tcp,
-            peer,
-            unsent: BytesMut::new(),
-            digest: Arc::new(digest),
-            accepted_at: SystemTime::now(),
-            _permit: permit,
-        }
+        Self { tcp, peer, unsent: BytesMut::new(), digest: Arc::new(digest), accepted_at: SystemTime::now(), permit }
     }
 
     /// The address of the connection's other end.
@@ -59,6 +54,14 @@ impl Transport {
     /// When the process has no file descriptor left.
     pub fn socket(&self) -> io::Result<OwnedFd> {
         self.tcp.as_fd().try_clone_to_owned()
+    }
+
+    /// The connection as it is parked, until then at most; this transport is to be dropped.
+    ///
+    /// # Errors
+    /// When the process has no file descriptor left.
+    pub fn park(&self, until: Instant) -> io::Result<Parked> {
+        Ok(Parked { tcp: self.socket()?.into(), peer: self.peer, permit: Arc::clone(&self.permit), until })
     }
 
     /// Sends what was gathered, and `bytes` after it; how many of `bytes` went with it.
@@ -95,6 +98,15 @@ impl AsyncWrite for Transport {
         }
         self.unsent.extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_send(cx, &[]))?;
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, parts)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -87,7 +87,7 @@ impl CacheUse {
 }
 
 /// What the cache has for a request.
-pub(crate) struct Found {
+struct Found {
     key: Vec<u8>,
     standing: Standing,
     asked: Asked,
@@ -96,14 +96,44 @@ pub(crate) struct Found {
 
 impl Found {
     /// What may be given without a word to the page.
-    pub(crate) fn fresh(&self) -> Option<Arc<Entry>> {
+    fn fresh(&self) -> Option<Arc<Entry>> {
         self.entry.clone().filter(|entry| entry.reuse(&self.asked) == Reuse::Fresh)
     }
 }
 
+/// What the cache is to a request at first sight.
+pub(crate) enum Glance {
+    /// It answers with this.
+    Fresh(Arc<Entry>),
+    /// Nothing: the page is asked, and its answer is the visitor's alone.
+    Past,
+    /// Something: [`Gateway::answer_from_cache`] says what.
+    Through,
+}
+
 impl Gateway {
+    /// What the cache is to a GET or HEAD.
+    pub(crate) fn glance(&self, head: &Parts, request: &mut Request) -> Glance {
+        if !self.cache.is_on {
+            return Glance::Past;
+        }
+        let Some(found) = self.look_up(head, request) else {
+            request.cache.outcome = Some(Outcome::Bypass);
+            return Glance::Past;
+        };
+        if let Some(entry) = found.fresh() {
+            return Glance::Fresh(entry);
+        }
+        let is_nobody_elses = found.entry.is_none() && self.cache.is_uncacheable(&found.key);
+        if !is_nobody_elses {
+            return Glance::Through;
+        }
+        request.cache.outcome = Some(Outcome::Uncacheable);
+        Glance::Past
+    }
+
     /// Looks for a page's answer to a GET or HEAD; `None` when the request passes the cache by.
-    pub(crate) fn look_up(&self, head: &Parts, request: &Request) -> Option<Found> {
+    fn look_up(&self, head: &Parts, request: &Request) -> Option<Found> {
         let page = request.page.filter(|_| self.cache.is_on)?;
         let standing = standing_of(self.fleet.view().page(page));
         let cookies = &self.live.load().file.cache.bypass_cookies;
@@ -177,8 +207,8 @@ impl Gateway {
         header_fields::of_response(&mut response, |fields| {
             *fields = headers;
             self.sign(fields, request);
+            self.keep_visitor(fields, request);
         });
-        self.keep_visitor(&mut response, request);
         if self.draining.load(Ordering::Relaxed) {
             session.set_keepalive(None);
         }

@@ -221,7 +221,7 @@ impl Question {
             answered = self.exchange(&mut session).await;
         }
         let mut head = answered?;
-        page_response::check(&head, false)?;
+        page_response::check(head.status, &head.headers, false)?;
         let (status, address) = (head.status, in_flight.instance().address);
         header_fields::of_response(&mut head, |fields| page_response::clean(fields, status, address, self.host()));
         let timing = Timing { now: SystemTime::now(), delay: sent.elapsed() };

@@ -1,0 +1,106 @@
+//! The course of a plain request: it is answered at once, by bytes out of the vault or by a page's answer that is kept and
+//! fresh; or it is forwarded to an instance; or, where more is to be done, it goes on through pingora with what is known.
+//!
+//! The same deciders as in [`crate::gateway`] say so.
+
+use crate::access_log::{self, Sent};
+use crate::client_request;
+use crate::dispatch::Dispatch;
+use crate::gateway::Gateway;
+use crate::head_guard::HeadGuard;
+use crate::page_cache::Outcome;
+use crate::page_cache::cached_answer::CachedAnswer;
+use crate::page_cache::passage::Glance;
+use crate::request::Request;
+use crate::wire;
+use bytes::{Buf, Bytes};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use pingora_core::protocols::http::date::get_cached_date;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
+
+/// What becomes of a plain request.
+pub(crate) enum Course {
+    /// There is an answer at hand.
+    AtHand(AtHand),
+    /// An instance of its page is asked.
+    Forward,
+    /// pingora goes on.
+    Pingora(Dispatch),
+}
+
+/// An answer that is at hand.
+pub(crate) struct AtHand {
+    /// Its status.
+    pub(crate) status: StatusCode,
+    /// Its fields, signed.
+    pub(crate) fields: HeaderMap,
+    /// Its body.
+    pub(crate) body: Bytes,
+}
+
+impl Gateway {
+    /// Decides the course of a plain request.
+    pub(crate) async fn course(&self, head: &Parts, request: &mut Request) -> Course {
+        match self.dispatch(head, request).await {
+            Dispatch::Held(held, url) => {
+                let answer = held.answer(&head.method, &head.headers, url);
+                let (status, mut fields, body) = (answer.status, answer.headers, answer.body);
+                self.sign(&mut fields, request);
+                Course::AtHand(AtHand { status, fields, body })
+            }
+            Dispatch::Page if request.asset.is_some() => Course::Forward,
+            Dispatch::Page => match self.glance(head, request) {
+                Glance::Fresh(entry) => {
+                    request.cache.outcome = Some(Outcome::Hit);
+                    request.release = entry.release().cloned();
+                    let CachedAnswer { status, headers: mut fields, body } =
+                        CachedAnswer::of(&entry, &head.method, &head.headers);
+                    self.sign(&mut fields, request);
+                    self.keep_visitor(&mut fields, request);
+                    Course::AtHand(AtHand { status, fields, body })
+                }
+                Glance::Past => Course::Forward,
+                Glance::Through => Course::Pingora(Dispatch::Page),
+            },
+            ours @ Dispatch::Ours(_) => Course::Pingora(ours),
+        }
+    }
+}
+
+impl AtHand {
+    /// Sends the answer; whether the connection may bring another request. `bound` is how long a write may make no progress.
+    pub(crate) async fn send(
+        self,
+        gateway: &Gateway,
+        (head, request): (&Parts, &Request),
+        guard: &mut HeadGuard,
+        bound: Duration,
+    ) -> bool {
+        let Self { status, mut fields, body } = self;
+        let is_last = gateway.draining.load(Ordering::Relaxed) || client_request::asks_to_close(&head.headers);
+        fields.entry(header::DATE).or_insert_with(get_cached_date);
+        let body = if wire::may_have_body(&head.method, status) {
+            fields.insert(header::CONTENT_LENGTH, body.len().into());
+            body
+        } else {
+            Bytes::new()
+        };
+        if is_last {
+            fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        let body_bytes = body.len();
+        let sent = wire::write(guard, wire::head(status, None, &fields).chain(body), bound).await;
+        let body_bytes = if sent.is_ok() { body_bytes } else { 0 };
+        let line = Sent { status: status.as_u16(), body_bytes, error: None };
+        access_log::write(gateway, (&head.method, head.uri.path()), line, request);
+        if sent.is_ok() && is_last {
+            // Who has gone meanwhile needs no end.
+            let _ = timeout(bound, guard.shutdown()).await;
+        }
+        sent.is_ok() && !is_last
+    }
+}
