@@ -118,7 +118,8 @@ pub fn ask_unconditionally(fields: &mut HeaderMap) {
 /// goes to a page.
 pub fn prepare(fields: &mut HeaderMap, client: &Client<'_>) {
     // Many servers read `X_Forwarded_For` as `X-Forwarded-For`: a client could say through the one what it may not in the other.
-    let is_unwanted = |name: &str| name.contains('_') || (!client.trusted && is_of_a_proxy(name));
+    let is_unwanted =
+        |name: &str| memchr::memchr(b'_', name.as_bytes()).is_some() || (!client.trusted && is_of_a_proxy(name));
     let unwanted: Vec<_> = fields.keys().filter(|name| is_unwanted(name.as_str())).cloned().collect();
     for name in unwanted {
         fields.remove(name);

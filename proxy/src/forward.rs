@@ -52,8 +52,8 @@ pub(crate) enum Forwarded {
 
 /// Why an attempt gave no answer.
 enum Failure {
-    /// The instance is to be asked once more: its kept connection had just been closed.
-    Stale,
+    /// pingora is to ask: the kept connection had just been closed, or the answer has more fields than hyper takes.
+    AskAgain,
     /// It failed.
     Failed { answer: Answer, was_sent: bool, error: Box<dyn Error + Send + Sync> },
 }
@@ -91,7 +91,7 @@ impl Forward<'_> {
         request.tried.push(Arc::clone(&instance));
         match self.ask(head, &mut request, &instance).await {
             Ok(is_kept) => Forwarded::Answered { is_kept },
-            Err(Failure::Stale) => {
+            Err(Failure::AskAgain) => {
                 request.tried.clear();
                 hand_over(request, Dispatch::Page)
             }
@@ -133,7 +133,9 @@ impl Forward<'_> {
                 Ok(Reply::Interim(status, fields)) => {
                     interim_failed = self.pass_interim(status, fields, request, &host).await.err();
                 }
-                Err(error) if is_reused && !error.is_parse() => return Err(Failure::Stale),
+                Err(error) if error.is_parse_too_large() || (is_reused && !error.is_parse()) => {
+                    return Err(Failure::AskAgain);
+                }
                 Err(error) => return Err(failed(error, true)),
             }
         };

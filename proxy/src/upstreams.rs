@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::Empty;
 use hyper::body::{Body, Frame, Incoming};
-use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 use std::collections::VecDeque;
@@ -21,9 +21,6 @@ use tokio::net::TcpStream;
 /// How long a connection is kept idle: less than the 5 s after which common servers close one, so that it is rarely closed
 /// in use.
 const IDLE: Duration = Duration::from_secs(4);
-
-/// As many fields an answer may have; pingora's bound.
-const MAX_FIELDS: usize = 256;
 
 /// The connections that are kept, the one last used at the back.
 pub struct Upstreams {
@@ -126,9 +123,7 @@ impl Upstream {
     pub async fn connect(address: SocketAddr) -> std::io::Result<Box<Self>> {
         let tcp = TcpStream::connect(address).await?;
         tcp.set_nodelay(true)?;
-        let mut http1 = Builder::new();
-        http1.max_headers(MAX_FIELDS);
-        let (sender, connection) = http1.handshake(TokioIo::new(tcp)).await.map_err(std::io::Error::other)?;
+        let (sender, connection) = handshake(TokioIo::new(tcp)).await.map_err(std::io::Error::other)?;
         Ok(Box::new(Self { sender, connection, is_over: false }))
     }
 

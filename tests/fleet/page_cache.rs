@@ -2,6 +2,7 @@
 
 mod failing_pages;
 mod origin;
+mod passing_by;
 mod privacy;
 mod questions;
 mod releases;
