@@ -8,7 +8,10 @@ use axum::routing::get;
 use prometheus::core::Collector;
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry, TEXT_FORMAT, TextEncoder};
 
-use crate::query::{FRESH, STALE, UNAVAILABLE};
+/// Outcomes of a query, as the label has them.
+const FRESH: &str = "fresh";
+const STALE: &str = "stale";
+const UNAVAILABLE: &str = "unavailable";
 
 /// All counters of one page; cheap to clone.
 #[derive(Debug, Clone)]
@@ -54,15 +57,10 @@ impl Metrics {
         &self.requests
     }
 
-    /// Shows the outcomes of a query from the start, at zero.
-    pub(crate) fn count_queries_of(&self, service: &str, query: &str) {
-        for outcome in [FRESH, STALE, UNAVAILABLE] {
-            self.queries.with_label_values(&[service, query, outcome]);
-        }
-    }
-
-    pub(crate) fn queried(&self, service: &str, query: &str, outcome: &str) {
-        self.queries.with_label_values(&[service, query, outcome]).inc();
+    /// The counters of a query, which are shown from the start, at zero.
+    pub(crate) fn queries_of(&self, service: &str, query: &str) -> Outcomes {
+        let counter = |outcome| self.queries.with_label_values(&[service, query, outcome]);
+        Outcomes { fresh: counter(FRESH), stale: counter(STALE), unavailable: counter(UNAVAILABLE) }
     }
 
     /// Shows the retries of a service from the start, at zero.
@@ -78,6 +76,14 @@ impl Metrics {
     pub fn text(&self) -> String {
         TextEncoder::new().encode_to_string(&self.registry.gather()).expect("text can be written to a string")
     }
+}
+
+/// What came of one query, counted.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcomes {
+    pub(crate) fresh: IntCounter,
+    pub(crate) stale: IntCounter,
+    pub(crate) unavailable: IntCounter,
 }
 
 impl Default for Metrics {

@@ -24,7 +24,9 @@ mod memory;
 mod retries;
 mod source;
 
+use std::any::Any;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,11 +46,6 @@ use source::Failed;
 /// What a call may take, its repetition included.
 const ATTEMPT: Duration = Duration::from_secs(1);
 
-/// Outcomes, as the counters call them.
-pub(crate) const FRESH: &str = "fresh";
-pub(crate) const STALE: &str = "stale";
-pub(crate) const UNAVAILABLE: &str = "unavailable";
-
 /// How long answers are good for.
 #[derive(Debug, Clone, Copy)]
 pub struct Ages {
@@ -58,37 +55,48 @@ pub struct Ages {
     pub stale: Duration,
 }
 
-/// A question to one service, and the answers to it by what exactly was asked. Cheap to clone.
-pub struct Query<T>(Arc<Inner<T>>);
+/// What an answer says, of whatever type. Only [`Query`] and [`Lookup`] know types: all that is behind them is there once
+/// in a page, and not once for each of its questions.
+type Content = Arc<dyn Any + Send + Sync>;
 
-struct Inner<T> {
-    call: Call<T>,
-    memory: Memory<T>,
-    flights: Arc<Flights<T>>,
+/// A question to one service, and the answers to it by what exactly was asked. Cheap to clone.
+pub struct Query<T>(Arc<Inner>, PhantomData<fn() -> T>);
+
+struct Inner {
+    call: Call,
+    memory: Memory,
+    flights: Arc<Flights>,
 }
 
 impl<T: DeserializeOwned + Send + Sync + 'static> Query<T> {
     /// A question to `source`, by its name in logs and counters.
     pub fn new(name: &'static str, source: &Source, ages: Ages) -> Self {
-        Self::of(Call::new(name, source), ages)
+        Self::of(Call::new::<T>(name, source), ages)
     }
 
     /// Asks by `request`, a `GET`: its path and query are what the answer is kept by.
     pub async fn ask(&self, request: Request) -> Answer<Arc<T>> {
+        let answer = Inner::ask(&self.0, request).await;
+        answer.map(|content| content.downcast().expect("a query reads answers of its own type"))
+    }
+
+    fn of(call: Call, ages: Ages) -> Self {
+        Self(Arc::new(Inner { call, memory: Memory::new(ages), flights: Arc::default() }), PhantomData)
+    }
+}
+
+impl Inner {
+    async fn ask(self: &Arc<Self>, request: Request) -> Answer<Content> {
         let answer = match request.is_personal() {
             false => self.answer(request).await,
             // It has no place in a memory that everybody shares.
-            true => self.0.call.make(request).await.map_or(Answer::Unavailable, |(value, _)| fresh(value)),
+            true => self.call.make(request).await.map_or(Answer::Unavailable, |(content, _)| Answer::Fresh(content)),
         };
-        self.0.call.count(answer.outcome());
+        answer.counter(&self.call.outcomes).inc();
         answer
     }
 
-    fn of(call: Call<T>, ages: Ages) -> Self {
-        Self(Arc::new(Inner { call, memory: Memory::new(ages), flights: Arc::default() }))
-    }
-
-    async fn answer(&self, request: Request) -> Answer<Arc<T>> {
+    async fn answer(self: &Arc<Self>, request: Request) -> Answer<Content> {
         let key = request.target();
         loop {
             let flight = match self.join(&key, &request) {
@@ -96,16 +104,16 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Query<T> {
                 Err(answer) => return answer,
             };
             match flight.landed(request.time_left()).await {
-                Some(Landed::Answer(value)) => return Answer::Fresh(value),
+                Some(Landed::Answer(content)) => return Answer::Fresh(content),
                 Some(Landed::CutShort) if !request.time_left().is_zero() => {}
-                _ => return self.0.memory.fallback(&key),
+                _ => return self.memory.fallback(&key),
             }
         }
     }
 
     /// A call to wait for; or what is known, when there is no need to call or no point in it.
-    fn join(&self, key: &str, request: &Request) -> Result<Flight<T>, Answer<Arc<T>>> {
-        let Inner { call, memory, flights } = &*self.0;
+    fn join(self: &Arc<Self>, key: &str, request: &Request) -> Result<Flight, Answer<Content>> {
+        let Self { call, memory, flights } = &**self;
         if let Some(answer) = memory.fresh(key) {
             return Err(answer);
         }
@@ -120,7 +128,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Query<T> {
             call.source.admit().ok_or_else(|| memory.fallback(key))
         })?;
         if let Some(landing) = landing {
-            context::spawn(fly(self.0.clone(), request.clone(), landing));
+            context::spawn(fly(self.clone(), request.clone(), landing));
         }
         Ok(flight)
     }
@@ -130,20 +138,16 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Query<Option<T>> {
     /// A question that may be answered by none: that is what it means when the service refuses with one of `codes`, or
     /// nothing can have such a name.
     pub fn optional(name: &'static str, source: &Source, ages: Ages, codes: &'static [&'static str]) -> Self {
-        Self::of(Call::new(name, source).none_when(codes), ages)
+        Self::of(Call::optional::<T>(name, source, codes), ages)
     }
 }
 
-async fn fly<T>(query: Arc<Inner<T>>, request: Request, landing: Landing<T>)
-where
-    T: DeserializeOwned + Send + Sync + 'static,
-{
+async fn fly(query: Arc<Inner>, request: Request, landing: Landing) {
     let key = request.target();
     let landed = match query.call.make(request).await {
-        Ok((value, length)) => {
-            let value = Arc::new(value);
-            query.memory.learn(&key, value.clone(), length);
-            Landed::Answer(value)
+        Ok((content, length)) => {
+            query.memory.learn(&key, content.clone(), length);
+            Landed::Answer(content)
         }
         Err(Failed::CutShort) => Landed::CutShort,
         Err(Failed::Service | Failed::Refused(_)) => {
@@ -154,10 +158,6 @@ where
     landing.land(landed);
 }
 
-fn fresh<T>(value: T) -> Answer<Arc<T>> {
-    Answer::Fresh(Arc::new(value))
-}
-
 /// About a second: how long what failed is not tried again. At random, so that not everything is tried at once.
 fn moment() -> Duration {
     Duration::from_millis(rand::random_range(750..1250))
@@ -165,7 +165,7 @@ fn moment() -> Duration {
 
 impl<T> Clone for Query<T> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self(self.0.clone(), PhantomData)
     }
 }
 

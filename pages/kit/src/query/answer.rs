@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use prometheus::IntCounter;
+
+use crate::metrics::Outcomes;
+
 /// The answer to a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a view says so when what it shows is old or missing"]
@@ -37,12 +41,12 @@ impl<T> Answer<T> {
         matches!(self, Self::Fresh(_))
     }
 
-    /// What the counters call it.
-    pub(super) fn outcome(&self) -> &'static str {
+    /// What counts it.
+    pub(super) fn counter<'a>(&self, outcomes: &'a Outcomes) -> &'a IntCounter {
         match self {
-            Self::Fresh(_) => super::FRESH,
-            Self::Stale(..) => super::STALE,
-            Self::Unavailable => super::UNAVAILABLE,
+            Self::Fresh(_) => &outcomes.fresh,
+            Self::Stale(..) => &outcomes.stale,
+            Self::Unavailable => &outcomes.unavailable,
         }
     }
 }

@@ -1,32 +1,53 @@
 //! One kind of question to a service, and which refusals answer it.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use service_kit::client::{Error, NAMELESS, Refusal, Request};
 
+use super::Content;
 use super::source::{Failed, Source};
+use crate::metrics::Outcomes;
 
 /// What is asked, by a name for logs and counters.
-pub(super) struct Call<T> {
+pub(super) struct Call {
     pub(super) name: &'static str,
     pub(super) source: Source,
-    nothing: Option<Nothing<T>>,
+    read: Read,
+    nothing: Option<Nothing>,
+    pub(super) outcomes: Outcomes,
 }
+
+/// Reads what a service has written.
+pub(super) type Read = fn(&[u8]) -> serde_json::Result<Content>;
 
 /// The codes by which a service says that there is no such thing, and the answer that this is.
-struct Nothing<T> {
+struct Nothing {
     codes: &'static [&'static str],
-    answer: fn() -> T,
+    answer: fn() -> Content,
 }
 
-impl<T: DeserializeOwned> Call<T> {
-    pub(super) fn new(name: &'static str, source: &Source) -> Self {
-        source.metrics().count_queries_of(source.service().name(), name);
-        Self { name, source: source.clone(), nothing: None }
+impl Call {
+    /// A call that is answered by a `T`.
+    pub(super) fn new<T: DeserializeOwned + Send + Sync + 'static>(name: &'static str, source: &Source) -> Self {
+        let outcomes = source.metrics().queries_of(source.service().name(), name);
+        let read: Read = |bytes| Ok(Arc::new(serde_json::from_slice::<T>(bytes)?));
+        Self { name, source: source.clone(), read, nothing: None, outcomes }
+    }
+
+    /// A call that is answered by a `T`, or by none with one of these codes.
+    pub(super) fn optional<T: DeserializeOwned + Send + Sync + 'static>(
+        name: &'static str,
+        source: &Source,
+        codes: &'static [&'static str],
+    ) -> Self {
+        let nothing = Nothing { codes, answer: || Arc::new(None::<T>) };
+        Self { nothing: Some(nothing), ..Self::new::<Option<T>>(name, source) }
     }
 
     /// The answer and its length in bytes. A refusal that nobody expects is as good as no answer.
-    pub(super) async fn make(&self, request: Request) -> Result<(T, usize), Failed> {
-        let refusal = match self.source.call(self.name, request).await {
+    pub(super) async fn make(&self, request: Request) -> Result<(Content, usize), Failed> {
+        let refusal = match self.source.call(self.name, request, self.read).await {
             Err(Failed::Refused(refusal)) => refusal,
             result => return result,
         };
@@ -38,16 +59,6 @@ impl<T: DeserializeOwned> Call<T> {
                 Err(Failed::Service)
             }
         }
-    }
-
-    pub(super) fn count(&self, outcome: &str) {
-        self.source.metrics().queried(self.source.service().name(), self.name, outcome);
-    }
-}
-
-impl<T: DeserializeOwned> Call<Option<T>> {
-    pub(super) fn none_when(self, codes: &'static [&'static str]) -> Self {
-        Self { nothing: Some(Nothing { codes, answer: || None }), ..self }
     }
 }
 

@@ -7,64 +7,44 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::Content;
+
 /// The calls of one query.
-#[derive(Debug)]
-pub(super) struct Flights<T>(Mutex<HashMap<String, Flight<T>>>);
+#[derive(Debug, Default)]
+pub(super) struct Flights(Mutex<HashMap<String, Flight>>);
 
 /// One call, as who waits for it sees it.
-#[derive(Debug)]
-pub(super) struct Flight<T> {
-    landed: watch::Receiver<Option<Landed<T>>>,
+#[derive(Debug, Clone)]
+pub(super) struct Flight {
+    landed: watch::Receiver<Option<Landed>>,
     patience: Instant,
 }
 
 /// What became of a call.
-#[derive(Debug)]
-pub(super) enum Landed<T> {
-    Answer(Arc<T>),
+#[derive(Debug, Clone)]
+pub(super) enum Landed {
+    Answer(Content),
     Failed,
     /// The visitor for whom it went out had no more time, which says nothing to others.
     CutShort,
 }
 
 /// The end of a call. However it ends, those who wait learn of it, and the next one to ask calls again.
-pub(super) struct Landing<T> {
-    flights: Arc<Flights<T>>,
+pub(super) struct Landing {
+    flights: Arc<Flights>,
     key: String,
-    tell: watch::Sender<Option<Landed<T>>>,
-    outcome: Landed<T>,
+    tell: watch::Sender<Option<Landed>>,
+    outcome: Landed,
 }
 
-impl<T> Default for Flights<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<T> Clone for Landed<T> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Answer(value) => Self::Answer(value.clone()),
-            Self::Failed => Self::Failed,
-            Self::CutShort => Self::CutShort,
-        }
-    }
-}
-
-impl<T> Clone for Flight<T> {
-    fn clone(&self) -> Self {
-        Self { landed: self.landed.clone(), patience: self.patience }
-    }
-}
-
-impl<T> Flights<T> {
+impl Flights {
     /// The call that is on its way, or else what `instead` says, or else a new call, for which nobody waits longer than
     /// `instead` allows. All in one step, so that no two calls are for the same.
     pub(super) fn join<R>(
         self: &Arc<Self>,
         key: &str,
         instead: impl FnOnce() -> Result<Duration, R>,
-    ) -> Result<(Flight<T>, Option<Landing<T>>), R> {
+    ) -> Result<(Flight, Option<Landing>), R> {
         let mut flights = self.lock();
         if let Some(flight) = flights.get(key) {
             return Ok((flight.clone(), None));
@@ -81,27 +61,27 @@ impl<T> Flights<T> {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Flight<T>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Flight>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> Flight<T> {
+impl Flight {
     /// What became of it; none when it takes longer than it is worth waiting for, or than `time_left`.
-    pub(super) async fn landed(mut self, time_left: Duration) -> Option<Landed<T>> {
+    pub(super) async fn landed(mut self, time_left: Duration) -> Option<Landed> {
         let until = self.patience.min(Instant::now() + time_left);
         let landed = timeout_at(until, self.landed.wait_for(Option::is_some)).await;
         landed.ok()?.ok()?.clone()
     }
 }
 
-impl<T> Landing<T> {
-    pub(super) fn land(mut self, outcome: Landed<T>) {
+impl Landing {
+    pub(super) fn land(mut self, outcome: Landed) {
         self.outcome = outcome;
     }
 }
 
-impl<T> Drop for Landing<T> {
+impl Drop for Landing {
     fn drop(&mut self) {
         self.flights.lock().remove(&self.key);
         self.tell.send_replace(Some(self.outcome.clone()));

@@ -1,14 +1,11 @@
 //! What a query remembers, by what was asked: answers with their ages, and for a moment what just failed.
 
-use std::any::Any;
-use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-use super::{Ages, Answer, moment};
+use super::{Ages, Answer, Content, moment};
 
 /// The answers of one query take no more than this, as long as they were on the wire.
 const BYTES: u64 = 8 * 1024 * 1024;
@@ -20,51 +17,44 @@ const BYTES_AT_LEAST: usize = 4 * 1024;
 const FAILURES: u64 = 1024;
 
 /// The memory of one query.
-pub(super) struct Memory<T> {
+pub(super) struct Memory {
     ages: Ages,
     answers: Cache<String, Known>,
     failing: Cache<String, Known>,
-    of: PhantomData<fn() -> T>,
 }
 
-/// An answer of whatever type, since when; or that there was none, until when. One type for all queries, since a cache of
-/// each type would be 50 KB more of a page.
+/// An answer, since when; or that there was none, until when. One type for both, since a cache of another type is 40 KB
+/// more in a page.
 #[derive(Clone)]
 struct Known {
-    value: Option<Arc<dyn Any + Send + Sync>>,
+    content: Option<Content>,
     at: Instant,
     length: usize,
 }
 
-impl Known {
-    fn value<T: Send + Sync + 'static>(self) -> Option<Arc<T>> {
-        self.value?.downcast().ok()
-    }
-}
-
-impl<T: Send + Sync + 'static> Memory<T> {
+impl Memory {
     pub(super) fn new(ages: Ages) -> Self {
         let answers = cache(BYTES, ages.stale);
         // The instants decide; the cache only drops what is long past.
         let failing = cache(FAILURES * BYTES_AT_LEAST as u64, Duration::from_secs(10));
-        Self { ages, answers, failing, of: PhantomData }
+        Self { ages, answers, failing }
     }
 
     /// What can be said without asking.
-    pub(super) fn fresh(&self, key: &str) -> Option<Answer<Arc<T>>> {
+    pub(super) fn fresh(&self, key: &str) -> Option<Answer<Content>> {
         let known = self.answers.get(key).filter(|known| known.at.elapsed() < self.ages.fresh)?;
-        known.value().map(Answer::Fresh)
+        known.content.map(Answer::Fresh)
     }
 
     /// What can be said when there is no asking.
-    pub(super) fn fallback(&self, key: &str) -> Answer<Arc<T>> {
+    pub(super) fn fallback(&self, key: &str) -> Answer<Content> {
         let Some(known) = self.answers.get(key) else {
             return Answer::Unavailable;
         };
         let age = known.at.elapsed();
-        match known.value() {
-            Some(value) if age < self.ages.fresh => Answer::Fresh(value),
-            Some(value) if age < self.ages.stale => Answer::Stale(value, age),
+        match known.content {
+            Some(content) if age < self.ages.fresh => Answer::Fresh(content),
+            Some(content) if age < self.ages.stale => Answer::Stale(content, age),
             _ => Answer::Unavailable,
         }
     }
@@ -74,8 +64,8 @@ impl<T: Send + Sync + 'static> Memory<T> {
         self.failing.get(key).is_some_and(|failed| Instant::now() < failed.at)
     }
 
-    pub(super) fn learn(&self, key: &str, value: Arc<T>, length: usize) {
-        self.answers.insert(key.to_owned(), Known { value: Some(value), at: Instant::now(), length });
+    pub(super) fn learn(&self, key: &str, content: Content, length: usize) {
+        self.answers.insert(key.to_owned(), Known { content: Some(content), at: Instant::now(), length });
         self.failing.invalidate(key);
     }
 
@@ -86,7 +76,7 @@ impl<T: Send + Sync + 'static> Memory<T> {
     }
 
     pub(super) fn failed(&self, key: &str) {
-        self.failing.insert(key.to_owned(), Known { value: None, at: Instant::now() + moment(), length: 0 });
+        self.failing.insert(key.to_owned(), Known { content: None, at: Instant::now() + moment(), length: 0 });
     }
 }
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use service_kit::client::{Error, Refusal, Request, Service};
 use tokio::time::Instant;
 
-use super::ATTEMPT;
 use super::breaker::Breaker;
+use super::call::Read;
 use super::complaints::Complaints;
 use super::retries::RetryBudget;
+use super::{ATTEMPT, Content};
 use crate::metrics::Metrics;
 
 /// A failure within this time was a quick one: there is time for another attempt, and nobody has waited.
@@ -76,19 +76,16 @@ impl Source {
     }
 
     /// Calls, and once more if that failed quickly and is no fault of the request; all within [`ATTEMPT`].
-    pub(super) async fn call<T>(&self, query: &str, request: Request) -> Result<(T, usize), Failed>
-    where
-        T: DeserializeOwned,
-    {
+    pub(super) async fn call(&self, query: &str, request: Request, read: Read) -> Result<(Content, usize), Failed> {
         let Inner { retries, metrics, .. } = &*self.0;
         let started = Instant::now();
         let is_short = request.time_left() < ATTEMPT;
         retries.deposit();
-        let mut result = request.clone().within(ATTEMPT).send_and_measure().await;
+        let mut result = request.clone().within(ATTEMPT).send_and_read(read).await;
         if result.as_ref().is_err_and(is_transient) && started.elapsed() < QUICK && retries.withdraw() {
             metrics.retried(self.service().name());
             tokio::time::sleep(Duration::from_millis(rand::random_range(PAUSE))).await;
-            result = request.within(ATTEMPT.saturating_sub(started.elapsed())).send_and_measure().await;
+            result = request.within(ATTEMPT.saturating_sub(started.elapsed())).send_and_read(read).await;
         }
         let error = match result {
             Ok(answer) => {

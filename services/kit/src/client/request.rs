@@ -88,18 +88,17 @@ impl Request {
     /// # Errors
     /// When the service refused or failed, gave no answer, or one that is no `T`.
     pub async fn send<T: DeserializeOwned>(self) -> Result<T, Error> {
-        self.send_and_measure().await.map(|(answer, _length)| answer)
+        self.send_and_read(|bytes| serde_json::from_slice(bytes)).await.map(|(answer, _length)| answer)
     }
 
-    /// Calls and reads a JSON answer and its length in bytes, for those who keep it.
+    /// Calls and reads the answer by `read`, for those who keep it and its length in bytes.
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn send_and_measure<T: DeserializeOwned>(self) -> Result<(T, usize), Error> {
+    pub async fn send_and_read<T>(self, read: fn(&[u8]) -> serde_json::Result<T>) -> Result<(T, usize), Error> {
         let name = self.service.place.name.clone();
         let body = self.call().await?;
-        let answer = serde_json::from_slice(&body);
-        let answer = answer.map_err(|error| Error::Garbage { service: name, reason: error.to_string() })?;
+        let answer = read(&body).map_err(|error| Error::Garbage { service: name, reason: error.to_string() })?;
         Ok((answer, body.len()))
     }
 
