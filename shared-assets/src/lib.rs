@@ -5,7 +5,11 @@
 //! compile.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::str::FromStr;
+
+use askama::filters::HtmlSafe;
+use askama::{FastWritable, Values};
 
 // The code that asset-bundler makes says `::shared_assets`, here as in every page.
 extern crate self as shared_assets;
@@ -44,6 +48,37 @@ impl Asset {
             Cow::Borrowed(bytes) => bytes,
             Cow::Owned(_) => unreachable!("rust-embed's `debug-embed` puts the bytes into every build"),
         }
+    }
+}
+
+/// An asset's URL, as a template writes it: it has no character that HTML would read as its own, so none is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AssetUrl(&'static str);
+
+impl AssetUrl {
+    /// For the code that asset-bundler makes, whose names are letters, digits, `-`, `_`, `.` and `/`.
+    #[doc(hidden)]
+    pub const fn new(url: &'static str) -> Self {
+        Self(url)
+    }
+
+    /// The URL.
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for AssetUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl HtmlSafe for AssetUrl {}
+
+impl FastWritable for AssetUrl {
+    fn write_into(&self, to: &mut dyn fmt::Write, _: &dyn Values) -> askama::Result<()> {
+        Ok(to.write_str(self.0)?)
     }
 }
 

@@ -69,10 +69,10 @@ fn shipping_that_costs_nothing_is_free() {
 #[test]
 fn the_shell_links_assets_by_the_configured_urls_and_preloads_by_fingerprinted_ones() {
     let shell = Frame::new("checkout", AssetUrls::Stable).shell("");
-    assert_eq!(shell.assets.site_css, "/assets/site.css");
-    assert_eq!(shell.fingerprinted.site_css, shared_assets::SITE_CSS.path);
+    assert_eq!(shell.assets.site_css.as_str(), "/assets/site.css");
+    assert_eq!(shell.fingerprinted.site_css.as_str(), shared_assets::SITE_CSS.path);
     let shell = Frame::new("checkout", AssetUrls::Fingerprinted).shell("");
-    assert_eq!(shell.assets.site_css, shared_assets::SITE_CSS.path);
+    assert_eq!(shell.assets.site_css.as_str(), shared_assets::SITE_CSS.path);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn urls(code: &mut String, identifiers: &BTreeMap<String, &Built>) -> std::fmt::
     writeln!(code, "\n/// The URLs of the bundle's assets, as a page links them.")?;
     writeln!(code, "{LINTS}\n#[derive(Debug, Clone, Copy)]\npub struct Urls {{")?;
     for (identifier, asset) in identifiers {
-        writeln!(code, "    /// `{}`\n    pub {identifier}: &'static str,", asset.name)?;
+        writeln!(code, "    /// `{}`\n    pub {identifier}: ::shared_assets::AssetUrl,", asset.name)?;
     }
     writeln!(code, "}}\n\n{LINTS}\nimpl Urls {{")?;
     writeln!(code, "    /// The URLs of the kind that the page is configured to link.")?;
@@ -94,7 +94,7 @@ fn constructor(
 ) -> std::fmt::Result {
     writeln!(code, "    /// {doc}\n    pub const fn {name}() -> Self {{\n        Self {{")?;
     for (identifier, asset) in identifiers {
-        writeln!(code, "            {identifier}: {:?},", url(asset))?;
+        writeln!(code, "            {identifier}: ::shared_assets::AssetUrl::new({:?}),", url(asset))?;
     }
     writeln!(code, "        }}\n    }}")
 }
