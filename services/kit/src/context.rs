@@ -12,12 +12,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use axum::extract::MatchedPath;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
-
-use crate::telemetry::Pairs;
 
 /// The header that names one request in all logs and error pages.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -25,6 +24,9 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The header that tells how many milliseconds are left to answer.
 pub const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout-ms");
+
+/// What is logged for a path that no route has.
+const NO_ROUTE: &str = "(none)";
 
 /// Longer ids than this are not ours and would only fill the logs.
 const REQUEST_ID_MAX: usize = 128;
@@ -38,12 +40,12 @@ pub fn current() -> Option<RequestContext> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
-/// Calls `write` with what a log line has of the request that this task answers, as a JSON object.
-pub(crate) fn log_fields(write: impl FnOnce(&[u8])) {
+/// Tells `write` of the request that this task answers, and nothing outside a request.
+pub(crate) fn log_fields(write: impl FnOnce(&RequestContext, &Method, &str)) {
     // Not even a task is there when a thread ends.
     let _no_task = CURRENT.try_with(|context| {
-        if !context.ids.log_fields.is_empty() {
-            write(&context.ids.log_fields);
+        if let Some((method, route)) = &context.ids.request {
+            write(context, method, route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str));
         }
     });
 }
@@ -61,7 +63,7 @@ where
 }
 
 /// One request's id, trace and deadline. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RequestContext {
     ids: Arc<Ids>,
     span_id: u64,
@@ -69,12 +71,13 @@ pub struct RequestContext {
     deadline: Instant,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Ids {
     request_id: String,
     trace_id: String,
-    /// What a log line has of the request, as a JSON object; empty when there is no request.
-    log_fields: Vec<u8>,
+    /// The request's method and route, for log lines; none when there is no request. The route and not the path, which may
+    /// name a basket or an order: who knows its name may have it.
+    request: Option<(Method, Option<MatchedPath>)>,
 }
 
 impl RequestContext {
@@ -103,21 +106,16 @@ impl RequestContext {
         let (mut new_id, mut new_trace) = (Uuid::encode_buffer(), Uuid::encode_buffer());
         let request_id = request_id.unwrap_or_else(|| Uuid::new_v4().hyphenated().encode_lower(&mut new_id));
         let (trace_id, sampled) = trace.unwrap_or_else(|| (Uuid::new_v4().simple().encode_lower(&mut new_trace), true));
-        let ids = Ids { request_id: request_id.into(), trace_id: trace_id.into(), log_fields: Vec::new() };
+        let ids = Ids { request_id: request_id.into(), trace_id: trace_id.into(), request: None };
         Self { ids: Arc::new(ids), span_id: random_span_id(), sampled, deadline: Instant::now() + time }
     }
 
-    /// The same context, whose log lines tell of the request that it is of.
-    pub(crate) fn logged_as(mut self, method: &str, route: &str) -> Self {
-        let ids = Arc::make_mut(&mut self.ids);
-        let mut fields = Pairs::begin(256);
-        fields.pair("name", "request");
-        fields.pair("request_id", &ids.request_id);
-        fields.pair("trace_id", &ids.trace_id);
-        fields.pair("method", method);
-        fields.pair("path", route);
-        ids.log_fields = fields.end();
-        self
+    /// The context of an arriving request, of which log lines tell.
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        let mut context = Self::from_headers(request.headers());
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        Arc::make_mut(&mut context.ids).request = Some((request.method().clone(), route));
+        context
     }
 
     /// The id that names the request in logs and on error pages.
@@ -254,17 +252,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_context_is_current_only_inside_its_scope() {
-        assert_eq!(current(), None);
+        assert!(current().is_none());
         let context = RequestContext::new();
         let seen = context.clone().scope(async { current() }).await;
-        assert_eq!(seen, Some(context));
+        assert_eq!(seen.unwrap().request_id(), context.request_id());
     }
 
     #[tokio::test]
     async fn spawned_work_keeps_the_context() {
         let context = RequestContext::new();
         let seen = context.clone().scope(async { spawn(async { current() }).await }).await;
-        assert_eq!(seen.unwrap(), Some(context));
-        assert_eq!(spawn(async { current() }).await.unwrap(), None);
+        assert_eq!(seen.unwrap().unwrap().request_id(), context.request_id());
+        assert!(spawn(async { current() }).await.unwrap().is_none());
     }
 }

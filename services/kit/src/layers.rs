@@ -5,10 +5,11 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
@@ -21,25 +22,27 @@ use crate::context::{self, REQUEST_ID, RequestContext};
 use crate::error::ErrorResponse;
 use crate::serve::Readiness;
 
-/// What is logged for a path that no route has.
-const NO_ROUTE: &str = "(none)";
-
 /// What comes out of a layer.
 pub type Answer = Result<Response, Infallible>;
 
 /// `router` with `around` about each of its routes. It gets the request and the route, which it may ask, and makes the
 /// answer.
 ///
-/// `axum::middleware::from_fn` does the same, and copies all that is inside it for every request: a few of them in one
-/// another cost a page more than its routing, its questions and its template.
+/// `axum::middleware::from_fn` does the same, and copies all that is inside it for every request, as a [`Route`] does when
+/// it is copied or called: a few of them in one another cost a page more than its routing, its questions and its template.
+/// So they share what is inside them.
 pub fn around<F, A>(router: Router, around: F) -> Router
 where
     F: Fn(Request, &mut Route) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Answer> + Send + 'static,
 {
-    router.layer(layer_fn(move |mut inside: Route| {
-        let around = around.clone();
-        service_fn(move |request: Request| around(request, &mut inside))
+    router.layer(layer_fn(move |inside: Route| {
+        let shared = Arc::new((around.clone(), Mutex::new(inside)));
+        service_fn(move |request: Request| {
+            let (around, inside) = &*shared;
+            // It is held while the answer is begun, not while it is made.
+            around(request, &mut inside.lock().unwrap_or_else(PoisonError::into_inner))
+        })
     }))
 }
 
@@ -65,9 +68,7 @@ pub(crate) fn in_context(
     readiness: &Readiness,
 ) -> impl Future<Output = Answer> + Send + use<> {
     let started = Instant::now();
-    // The route and not the path, which may name a basket or an order: who knows its name may have it.
-    let route = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str);
-    let context = RequestContext::from_headers(request.headers()).logged_as(request.method().as_str(), route);
+    let context = RequestContext::of(&request);
     let is_health_check = request.uri().path().starts_with("/health/");
     let request_id = context.request_id_header();
     let readiness = readiness.clone();

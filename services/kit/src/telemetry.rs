@@ -1,6 +1,7 @@
 //! Log lines: one JSON object a line on stdout, the event's fields at the top level, the request's under `span`.
 
 mod lines;
+mod output;
 
 use std::env::{self, VarError};
 use std::io::{self, Write};
@@ -8,7 +9,7 @@ use std::io::{self, Write};
 use tracing_subscriber::filter::{ParseError, Targets};
 
 use lines::Lines;
-pub(crate) use lines::Pairs;
+use output::Output;
 
 /// The variable that says what is logged: levels, for all or by target, as in `info,catalog=debug`. Default: `info`.
 pub const FILTER: &str = "PAGEFLEET_LOG";
@@ -39,10 +40,11 @@ pub fn init() -> Result<(), Error> {
         Err(VarError::NotPresent) => filter("info")?,
         Err(VarError::NotUnicode(_)) => return Err(Error::Unicode),
     };
-    let write = |line: &[u8]| {
+    let output = Output::new(|lines| {
         // Nobody can be told that stdout is closed, and that must not end the server.
-        let _closed = io::stdout().write_all(line);
-    };
+        let _closed = io::stdout().write_all(lines);
+    });
+    let write = move |line: &[u8], urgency| output.write(line, urgency);
     let _already_started = tracing::subscriber::set_global_default(Lines { filter, write });
     Ok(())
 }

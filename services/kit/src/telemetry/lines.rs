@@ -6,12 +6,13 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::Write;
 use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::Targets;
 
 use crate::context;
@@ -19,19 +20,29 @@ use crate::context;
 /// Most lines are shorter.
 const LENGTH: usize = 512;
 
-/// Writes every event that `filter` lets through by `write`, as a line.
+/// Writes every event that `filter` lets through by `write`, as a line; and says how soon it has to be seen.
 pub(super) struct Lines<W> {
     pub(super) filter: Targets,
     pub(super) write: W,
 }
 
-impl<W: Fn(&[u8]) + 'static> Subscriber for Lines<W> {
+/// How soon a line has to be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// When there is time for it: what a request logs in passing.
+    Soon,
+    /// Before anything else happens.
+    Now,
+}
+
+impl<W: Fn(&[u8], Urgency) + 'static> Subscriber for Lines<W> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event() && self.filter.would_enable(metadata.target(), metadata.level())
     }
 
     fn event(&self, event: &Event<'_>) {
-        (self.write)(&line(event));
+        let (line, urgency) = line(event);
+        (self.write)(&line, urgency);
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -47,44 +58,50 @@ impl<W: Fn(&[u8]) + 'static> Subscriber for Lines<W> {
     fn exit(&self, _: &Id) {}
 }
 
-fn line(event: &Event<'_>) -> Vec<u8> {
-    let mut line = Pairs::begin(LENGTH);
-    line.pair("timestamp", &Shown(humantime::format_rfc3339_micros(SystemTime::now())));
-    line.pair("level", event.metadata().level().as_str());
+fn line(event: &Event<'_>) -> (Vec<u8>, Urgency) {
+    let level = *event.metadata().level();
+    let mut line = Pairs(Vec::with_capacity(LENGTH));
+    let now = humantime::format_rfc3339_micros(SystemTime::now());
+    write!(line.0, "{{\"timestamp\":\"{now}\"").expect("memory can be written to");
+    line.plain("level", level.as_str());
     event.record(&mut line);
     line.pair("target", event.metadata().target());
-    context::log_fields(|fields| line.raw("span", fields));
-    let mut line = line.end();
-    line.push(b'\n');
-    line
+    let mut urgency = Urgency::Now;
+    context::log_fields(|context, method, path| {
+        line.name("span");
+        line.0.extend_from_slice(b"{\"name\":\"request\"");
+        line.plain("request_id", context.request_id());
+        line.plain("trace_id", context.trace_id());
+        line.plain("method", method.as_str());
+        line.pair("path", path);
+        line.0.push(b'}');
+        if level >= Level::INFO {
+            urgency = Urgency::Soon;
+        }
+    });
+    line.0.extend_from_slice(b"}\n");
+    (line.0, urgency)
 }
 
-/// A JSON object, pair by pair.
-pub(crate) struct Pairs(Vec<u8>);
+/// Writes a JSON object, pair by pair after the first.
+struct Pairs(Vec<u8>);
 
 impl Pairs {
-    pub(crate) fn begin(capacity: usize) -> Self {
-        Self(Vec::with_capacity(capacity))
-    }
-
-    pub(crate) fn pair(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
+    fn pair(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
         self.name(name);
         serde_json::to_writer(&mut self.0, value).expect("texts and numbers can be written to memory");
     }
 
-    /// The object so far.
-    pub(crate) fn end(mut self) -> Vec<u8> {
-        self.0.push(b'}');
-        self.0
-    }
-
-    fn raw(&mut self, name: &str, json: &[u8]) {
+    /// A text of which nothing has to be escaped: ids and methods are tokens (RFC 9110, section 5.6.2).
+    fn plain(&mut self, name: &str, text: &str) {
         self.name(name);
-        self.0.extend_from_slice(json);
+        self.0.push(b'"');
+        self.0.extend_from_slice(text.as_bytes());
+        self.0.push(b'"');
     }
 
     fn name(&mut self, name: &str) {
-        self.0.extend_from_slice(if self.0.is_empty() { b"{\"" } else { b",\"" });
+        self.0.extend_from_slice(b",\"");
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b"\":");
     }
@@ -142,7 +159,7 @@ mod tests {
     fn lines(log: impl FnOnce()) -> Vec<Value> {
         let written = Arc::new(Mutex::new(Vec::new()));
         let to = written.clone();
-        let write = move |line: &[u8]| to.lock().unwrap().push(serde_json::from_slice(line).unwrap());
+        let write = move |line: &[u8], _| to.lock().unwrap().push(serde_json::from_slice(line).unwrap());
         let filter = "info,quiet=error".parse().unwrap();
         tracing::subscriber::with_default(Lines { filter, write }, log);
         written.lock().unwrap().clone()
@@ -188,11 +205,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_what_a_request_tells_in_passing_can_wait() {
+        let urgencies = Arc::new(Mutex::new(Vec::new()));
+        let told = urgencies.clone();
+        let lines = Lines {
+            filter: "info".parse().unwrap(),
+            write: move |_: &[u8], urgency| told.lock().unwrap().push(urgency),
+        };
+        let _during = tracing::subscriber::set_default(lines);
+        let context = RequestContext::of(&http::Request::get("/").body(()).unwrap());
+        context.scope(async { tracing::info!("answered") }).await;
+        let context = RequestContext::of(&http::Request::get("/").body(()).unwrap());
+        context.scope(async { tracing::warn!("not answered") }).await;
+        tracing::info!("stopping");
+        assert_eq!(*urgencies.lock().unwrap(), [Urgency::Soon, Urgency::Now, Urgency::Now]);
+    }
+
+    #[tokio::test]
     async fn the_fields_of_a_request_stand_under_span() {
-        let context = RequestContext::new().logged_as("GET", "/baskets/{id}");
+        let context = RequestContext::of(&http::Request::get("/baskets/7").body(()).unwrap());
         let ids = (context.request_id().to_owned(), context.trace_id().to_owned());
         let within = context.scope(async { lines(|| tracing::info!("asked")) }).await;
-        let expected = json!({ "name": "request", "request_id": ids.0, "trace_id": ids.1, "method": "GET", "path": "/baskets/{id}" });
+        let expected =
+            json!({ "name": "request", "request_id": ids.0, "trace_id": ids.1, "method": "GET", "path": "(none)" });
         assert_eq!(within[0]["span"], expected);
         let background = RequestContext::new().scope(async { lines(|| tracing::info!("working")) }).await;
         assert_eq!([&background[0]["span"], &lines(|| tracing::info!("starting"))[0]["span"]], [&Value::Null; 2]);
