@@ -31,6 +31,19 @@ async fn the_frontpage_is_the_same_for_everybody() {
 }
 
 #[tokio::test]
+async fn who_has_a_public_view_is_told_that_it_is_still_the_same() {
+    let mut visitor = visitor();
+    for path in ["/", "/?q=stove", "/products/fellside-2", "/favicon.ico"] {
+        let tag = visitor.get(path).await.header("etag").to_owned();
+        assert!(tag.starts_with('"'), "{path}: {tag}");
+        let again = visitor.send(&format!("GET {path}"), &[("if-none-match", &tag)], "").await;
+        assert_eq!((again.status, again.body.as_str(), again.header("etag")), (304, "", tag.as_str()), "{path}");
+        assert!(again.header("cache-control").starts_with("public"), "{path}");
+    }
+    assert_eq!(visitor.get("/visitor.json").await.header("etag"), "");
+}
+
+#[tokio::test]
 async fn a_search_shows_what_it_finds_and_what_was_asked() {
     let mut visitor = visitor();
     let found = visitor.get("/?q=stove&category=kitchen&sort=-price").await;

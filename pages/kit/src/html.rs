@@ -5,12 +5,12 @@ use std::sync::{Mutex, PoisonError};
 
 use askama::Template;
 use axum::body::Bytes;
-use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::header::{CACHE_CONTROL, ETAG, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use service_kit::context;
 
-use crate::Error;
+use crate::{Error, validators};
 
 /// The view, rendered.
 ///
@@ -24,7 +24,20 @@ pub fn html<V: Template>(view: &V) -> Result<Html<String>, Error> {
 }
 
 /// A view that is the same for everybody, as it was rendered last: good for as long as what it shows is the same.
-pub struct Kept<S>(Mutex<Option<(S, Bytes)>>);
+pub struct Kept<S>(Mutex<Option<(S, Document)>>);
+
+/// A rendered view and its tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    body: Bytes,
+    tag: HeaderValue,
+}
+
+impl IntoResponse for Document {
+    fn into_response(self) -> Response {
+        ([(ETAG, self.tag)], Html(self.body)).into_response()
+    }
+}
 
 impl<S: PartialEq> Kept<S> {
     /// The view of what it `shows`, out of memory or by `render`, which says none where there is no such view.
@@ -35,17 +48,17 @@ impl<S: PartialEq> Kept<S> {
         &self,
         shows: S,
         render: impl FnOnce() -> Result<Option<Html<String>>, E>,
-    ) -> Result<Option<Html<Bytes>>, E> {
+    ) -> Result<Option<Document>, E> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, body)) = kept.as_ref().filter(|(shown, _)| *shown == shows) {
-            return Ok(Some(Html(body.clone())));
+        if let Some((_, document)) = kept.as_ref().filter(|(shown, _)| *shown == shows) {
+            return Ok(Some(document.clone()));
         }
         let Some(Html(body)) = render()? else {
             return Ok(None);
         };
-        let body = Bytes::from(body);
-        *kept = Some((shows, body.clone()));
-        Ok(Some(Html(body)))
+        let document = Document { tag: validators::tag(body.as_bytes()), body: body.into() };
+        *kept = Some((shows, document.clone()));
+        Ok(Some(document))
     }
 }
 
@@ -91,7 +104,7 @@ mod tests {
         let kept = Kept::default();
         let view = |shows, text: Result<Option<&str>, ()>| {
             let body = kept.or_render(shows, || text.map(|text| text.map(|text| Html(text.to_owned()))));
-            body.map(|body| body.map(|Html(body)| String::from_utf8(body.to_vec()).unwrap()))
+            body.map(|kept| kept.map(|document| String::from_utf8(document.body.to_vec()).unwrap()))
         };
         let told = |text: &str| Ok(Some(text.to_owned()));
         assert_eq!(view(1, Err(())), Err(()), "what failed is not kept");

@@ -48,6 +48,7 @@ pub mod outbox;
 
 mod form_protection;
 mod headers;
+mod validators;
 
 mod cookies;
 mod error;
@@ -63,7 +64,7 @@ pub use config::{Config, Page};
 pub use cookies::Cookies;
 pub use data::{Data, FolderError};
 pub use error::{Error, Result, log_missing};
-pub use html::{Kept, html, not_now, private, request_id};
+pub use html::{Document, Kept, html, not_now, private, request_id};
 pub use local_path::{link, local_path};
 pub use metrics::Metrics;
 pub use money::price;

@@ -22,6 +22,7 @@ use tower::Service;
 use crate::assets::{Assets, NameTaken};
 use crate::config::Config;
 use crate::manifest::Manifest;
+use crate::validators::Asked;
 use crate::work::Work;
 use crate::{check, form_protection, headers, manifest, metrics};
 
@@ -110,11 +111,12 @@ fn around_page(
     if is_alone {
         bring_sample_basket(request.headers_mut());
     }
+    let asked = Asked::by(&request);
     let answer = match form_protection::check(&request) {
         Ok(()) => Either::Left(page.call(request)),
         Err(refused) => Either::Right(ready(Ok(refused.into_response()))),
     };
-    answer.map_ok(headers::add)
+    answer.and_then(async |response| Ok(headers::add(asked.answered(response).await)))
 }
 
 fn bring_sample_basket(headers: &mut HeaderMap) {
