@@ -89,8 +89,11 @@ impl Inner {
     async fn ask(self: &Arc<Self>, request: Request) -> Answer<Content> {
         let answer = match request.is_personal() {
             false => self.answer(request).await,
-            // It has no place in a memory that everybody shares.
-            true => self.call.make(request).await.map_or(Answer::Unavailable, |(content, _)| Answer::Fresh(content)),
+            // It has no place in a memory that everybody shares. In a box, since a call takes kilobytes which every handler
+            // that asks something would have in itself, and move about.
+            true => Box::pin(self.call.make(request))
+                .await
+                .map_or(Answer::Unavailable, |(content, _)| Answer::Fresh(content)),
         };
         answer.counter(&self.call.outcomes).inc();
         answer
