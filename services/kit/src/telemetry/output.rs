@@ -64,15 +64,17 @@ impl<W: Fn(&[u8])> Inner<W> {
 mod tests {
     use super::*;
 
-    fn output() -> (Output<impl Fn(&[u8]) + Send + Sync + 'static>, Arc<Mutex<Vec<String>>>) {
-        let written = Arc::<Mutex<Vec<String>>>::default();
+    type Written = Arc<Mutex<Vec<String>>>;
+
+    fn output(written: &Written) -> Output<impl Fn(&[u8]) + Send + Sync + 'static> {
         let to = written.clone();
-        (Output::new(move |lines| to.lock().unwrap().push(String::from_utf8_lossy(lines).into_owned())), written)
+        Output::new(move |lines| to.lock().unwrap().push(String::from_utf8_lossy(lines).into_owned()))
     }
 
     #[tokio::test]
     async fn what_can_wait_is_written_at_once_and_in_order() {
-        let (output, written) = output();
+        let written = Written::default();
+        let output = output(&written);
         output.write(b"1\n", Urgency::Soon);
         output.write(b"2\n", Urgency::Soon);
         assert!(written.lock().unwrap().is_empty());
@@ -87,7 +89,8 @@ mod tests {
 
     #[test]
     fn without_a_runtime_nothing_waits() {
-        let (output, written) = output();
+        let written = Written::default();
+        let output = output(&written);
         output.write(b"1\n", Urgency::Soon);
         assert_eq!(*written.lock().unwrap(), ["1\n"]);
     }
