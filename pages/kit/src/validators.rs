@@ -77,7 +77,8 @@ async fn tagged(response: Response) -> Result<Response, Problem> {
     Ok(Response::from_parts(parts, bytes.into()))
 }
 
-/// The 304 in place of an answer: the fields that a kept one is renewed by, and the length of the whole.
+/// The 304 in place of an answer: the fields that a kept one is renewed by. A length is the whole's, and not that of nothing
+/// (RFC 9110, section 8.6).
 fn not_modified(mut response: Response) -> Response {
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     if let Some(length) = response.body().size_hint().exact() {
