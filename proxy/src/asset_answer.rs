@@ -2,10 +2,12 @@
 //! 12.5.3, 13 and 14). Pure: no socket, no pingora.
 
 use crate::asset_url::AssetUrl;
+use crate::memory_file::MemoryFile;
 use bytes::Bytes;
 use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch, IfRange, Range};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use std::ops::Bound;
+use std::sync::Arc;
 
 /// An encoding in which an asset may be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct Held {
 pub struct Encoded {
     /// The bytes.
     pub bytes: Bytes,
+    /// The same, where they are to be sent without a copy.
+    file: Option<Arc<MemoryFile>>,
     /// Strong, and distinct for each encoding.
     tag: Option<ETag>,
     /// What 206 and 304 say of them, but for how long they may be kept.
@@ -71,7 +75,8 @@ impl Encoded {
         if coding != Coding::Identity {
             fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
         }
-        Self { bytes, tag, common_fields, fields }
+        let file = MemoryFile::of(&bytes).map(Arc::new);
+        Self { bytes, file, tag, common_fields, fields }
     }
 }
 
@@ -90,7 +95,15 @@ impl Held {
     /// Bytes in memory, all encodings together.
     pub fn weight(&self) -> usize {
         let encodings = [Some(&self.identity), self.brotli.as_ref(), self.gzip.as_ref()];
-        encodings.into_iter().flatten().map(|encoded| encoded.bytes.len()).sum()
+        let weight = |encoded: &Encoded| encoded.bytes.len() * (1 + usize::from(encoded.file.is_some()));
+        encodings.into_iter().flatten().map(weight).sum()
+    }
+
+    /// The file that an answer's whole body is in.
+    pub fn file_of(&self, body: &Bytes) -> Option<&MemoryFile> {
+        let encodings = [Some(&self.identity), self.brotli.as_ref(), self.gzip.as_ref()];
+        let it = encodings.into_iter().flatten().find(|encoded| std::ptr::eq(&*encoded.bytes, &**body))?;
+        it.file.as_deref()
     }
 
     fn encoded(&self, coding: Coding) -> Option<&Encoded> {

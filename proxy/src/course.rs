@@ -4,12 +4,14 @@
 //! The same deciders as in [`crate::gateway`] say so.
 
 use crate::access_log::{self, Sent};
+use crate::asset_answer::Held;
 use crate::client_request;
 use crate::dispatch::Dispatch;
 use crate::gateway::Gateway;
 use crate::head_guard::HeadGuard;
 use crate::page_cache::Outcome;
 use crate::page_cache::cached_answer::CachedAnswer;
+use crate::page_cache::entry::Entry;
 use crate::page_cache::passage::Glance;
 use crate::request::Request;
 use crate::wire;
@@ -17,10 +19,9 @@ use bytes::{Buf, Bytes};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use pingora_core::protocols::http::date::get_cached_date;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
-use tokio::time::timeout;
 
 /// What becomes of a plain request.
 pub(crate) enum Course {
@@ -40,6 +41,13 @@ pub(crate) struct AtHand {
     pub(crate) fields: HeaderMap,
     /// Its body.
     pub(crate) body: Bytes,
+    /// Whose body it is.
+    source: Source,
+}
+
+enum Source {
+    Vault(Arc<Held>),
+    Cache(Arc<Entry>),
 }
 
 impl Gateway {
@@ -50,7 +58,7 @@ impl Gateway {
                 let answer = held.answer(&head.method, &head.headers, url);
                 let (status, mut fields, body) = (answer.status, answer.headers, answer.body);
                 self.sign(&mut fields, request);
-                Course::AtHand(AtHand { status, fields, body })
+                Course::AtHand(AtHand { status, fields, body, source: Source::Vault(held) })
             }
             Dispatch::Page if request.asset.is_some() => Course::Forward,
             Dispatch::Page => match self.glance(head, request) {
@@ -61,7 +69,7 @@ impl Gateway {
                         CachedAnswer::of(&entry, &head.method, &head.headers);
                     self.sign(&mut fields, request);
                     self.keep_visitor(&mut fields, request);
-                    Course::AtHand(AtHand { status, fields, body })
+                    Course::AtHand(AtHand { status, fields, body, source: Source::Cache(entry) })
                 }
                 Glance::Past => Course::Forward,
                 Glance::Through => Course::Pingora(Dispatch::Page),
@@ -80,7 +88,7 @@ impl AtHand {
         guard: &mut HeadGuard,
         bound: Duration,
     ) -> bool {
-        let Self { status, mut fields, body } = self;
+        let Self { status, mut fields, body, source } = self;
         let is_last = gateway.draining.load(Ordering::Relaxed) || client_request::asks_to_close(&head.headers);
         fields.entry(header::DATE).or_insert_with(get_cached_date);
         let body = if wire::may_have_body(&head.method, status) {
@@ -93,14 +101,18 @@ impl AtHand {
             fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let body_bytes = body.len();
-        let sent = wire::write(guard, wire::head(status, None, &fields).chain(body), bound).await;
+        let head_bytes = wire::head(status, None, &fields);
+        let file = match &source {
+            Source::Vault(held) => held.file_of(&body),
+            Source::Cache(entry) => entry.file_of(&body),
+        };
+        let sent = match (guard.transport(), file) {
+            (Some(transport), Some(file)) => transport.send_file(&head_bytes, file, body_bytes, bound).await,
+            _ => wire::write(guard, head_bytes.chain(body), bound).await,
+        };
         let body_bytes = if sent.is_ok() { body_bytes } else { 0 };
         let line = Sent { status: status.as_u16(), body_bytes, error: None };
         access_log::write(gateway, (&head.method, head.uri.path()), line, request);
-        if sent.is_ok() && is_last {
-            // Who has gone meanwhile needs no end.
-            let _ = timeout(bound, guard.shutdown()).await;
-        }
         sent.is_ok() && !is_last
     }
 }

@@ -96,9 +96,10 @@ impl Gateway {
     async fn decide(&self, url: AssetUrl, referer: Option<&[u8]>, request: &Request) -> AssetDecision {
         let referer = self.fleet.view().page_of_referer(referer, &self.live.load().file.public_hosts);
         let decide = |looked_again| {
-            let held = self.vault().is_some_and(|vault| vault.has(&request.path));
             let fallback = self.fleet.view().fallback;
             self.fleet.with_holders(&request.path, |holders| {
+                // It matters only when no page has it.
+                let held = holders.is_empty() && self.vault().is_some_and(|vault| vault.has(&request.path));
                 asset_decision::decide(AssetRequest { url, referer, holders, held, fallback, looked_again })
             })
         };
@@ -128,10 +129,12 @@ impl Gateway {
             }
         };
         if let Some((path, release)) = known {
-            if !vault.has(&path) {
+            let mut held = vault.held(&path).await;
+            if held.is_none() {
                 self.admission.fill(page, &path).await;
+                held = vault.held(&path).await;
             }
-            if let Some(held) = vault.held(&path).await {
+            if let Some(held) = held {
                 request.release = Some(release).filter(|release| !release.is_empty());
                 return Dispatch::Held(held, url);
             }

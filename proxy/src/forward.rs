@@ -252,10 +252,6 @@ impl Forward<'_> {
         }
         let end = if is_chunked { wire::LAST_CHUNK } else { &[] };
         wire::write(self.guard, head.chain(end), bound).await?;
-        if is_last {
-            // Who has gone meanwhile needs no end.
-            let _ = timeout(bound, tokio::io::AsyncWriteExt::shutdown(self.guard)).await;
-        }
         Ok(!is_last)
     }
 

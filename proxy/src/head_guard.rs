@@ -133,9 +133,13 @@ impl HeadGuard {
     pub fn park(&self) -> io::Result<Parked> {
         let left = self.settings.idle.checked_sub(parking::AFTER).filter(|left| !left.is_zero());
         let until = Instant::now() + left.ok_or(io::ErrorKind::TimedOut)?;
+        self.transport().ok_or(io::ErrorKind::Unsupported)?.park(until)
+    }
+
+    /// The connection itself.
+    pub fn transport(&self) -> Option<&Transport> {
         // The `dyn IO` inside the box, not the box, is what knows its own type.
-        let transport = (*self.inner).as_any().downcast_ref::<Transport>();
-        transport.ok_or(io::ErrorKind::Unsupported)?.park(until)
+        (*self.inner).as_any().downcast_ref()
     }
 
     /// Whether the head that [`Self::next_head`] waited for is all of its message.

@@ -54,6 +54,7 @@ pub mod instance;
 pub mod keeper;
 pub mod last_good;
 pub mod manifest;
+pub mod memory_file;
 pub mod metrics;
 pub mod overdue;
 pub mod page_cache;

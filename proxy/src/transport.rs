@@ -1,6 +1,7 @@
 //! A client's TCP connection as pingora wants it. What is written is gathered until it is flushed or much, so that a
 //! response's head and body leave in one system call; an idle connection keeps no buffer.
 
+use crate::memory_file::MemoryFile;
 use crate::parking::Parked;
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
@@ -8,17 +9,19 @@ use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
 };
+use rustix::fs::sendfile;
+use rustix::net::SendFlags;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::SystemTime;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// As much is gathered; more is sent at once, without a copy of what comes in one piece.
 const GATHERED: usize = 16 << 10;
@@ -64,6 +67,30 @@ impl Transport {
         Ok(Parked { tcp: self.socket()?.into(), peer: self.peer, permit: Arc::clone(&self.permit), until })
     }
 
+    /// Sends all of `head` and then of a file of so many bytes; `bound` is how long it may make no progress. Nothing may be
+    /// gathered.
+    ///
+    /// # Errors
+    /// When the connection is gone, or takes nothing for as long as that.
+    pub async fn send_file(&self, head: &[u8], file: &MemoryFile, length: usize, bound: Duration) -> io::Result<()> {
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        let mut sent = 0;
+        while sent < head.len() {
+            let send = || Ok(rustix::net::send(&self.tcp, &head[sent..], flags)?);
+            sent += timeout(bound, self.tcp.async_io(Interest::WRITABLE, send)).await??;
+        }
+        let mut offset = 0;
+        while let Some(left) = length.checked_sub(offset).filter(|left| *left > 0) {
+            let mut at = offset as u64;
+            let send = || Ok(sendfile(&self.tcp, file, Some(&mut at), left)?);
+            match timeout(bound, self.tcp.async_io(Interest::WRITABLE, send)).await?? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                sent => offset += sent,
+            }
+        }
+        Ok(())
+    }
+
     /// Sends what was gathered, and `bytes` after it; how many of `bytes` went with it.
     fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         while !self.unsent.is_empty() {
@@ -106,7 +133,10 @@ impl AsyncWrite for Transport {
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_send(cx, &[]))?;
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, parts)
+        match parts {
+            [only] => Pin::new(&mut self.tcp).poll_write(cx, only),
+            parts => Pin::new(&mut self.tcp).poll_write_vectored(cx, parts),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

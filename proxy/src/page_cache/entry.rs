@@ -4,6 +4,7 @@
 use super::directives::{Asked, Said, members};
 use super::terms::{self, Reuse, Terms, Timing};
 use crate::manifest::Manifest;
+use crate::memory_file::MemoryFile;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::sync::Arc;
@@ -78,6 +79,8 @@ pub struct Draft {
 pub struct Entry {
     draft: Draft,
     body: Bytes,
+    /// The same, where it is to be sent without a copy.
+    file: Option<Arc<MemoryFile>>,
     last_modified: Option<SystemTime>,
 }
 
@@ -124,7 +127,8 @@ impl Draft {
             self.headers.insert(header::CONTENT_LENGTH, body.len().into());
         }
         let last_modified = terms::date(&self.headers, &header::LAST_MODIFIED);
-        Entry { draft: self, body, last_modified }
+        let file = MemoryFile::of(&body).map(Arc::new);
+        Entry { draft: self, body, file, last_modified }
     }
 }
 
@@ -142,6 +146,11 @@ impl Entry {
     /// Its body.
     pub fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    /// The file that an answer's whole body is in.
+    pub fn file_of(&self, body: &Bytes) -> Option<&MemoryFile> {
+        self.file.as_deref().filter(|_| std::ptr::eq(&*self.body, &**body))
     }
 
     /// The release that it came from.
@@ -198,7 +207,9 @@ impl Entry {
     /// Bytes in memory, about.
     pub fn weight(&self) -> usize {
         let field = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 64;
-        self.body.len() + self.headers().iter().map(field).sum::<usize>() + OVERHEAD
+        self.body.len() * (1 + usize::from(self.file.is_some()))
+            + self.headers().iter().map(field).sum::<usize>()
+            + OVERHEAD
     }
 
     /// It with the fields of a 304 that validates it (RFC 9111 sections 3.2 and 4.3.4); `None` when that is of another
