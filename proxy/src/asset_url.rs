@@ -35,11 +35,12 @@ pub fn fingerprint(path: &str) -> Option<&str> {
 
 /// The 16 lower-case hexadecimal digits between the last dash and the extension of a file name.
 fn fingerprint_of(name: &str) -> Option<&str> {
-    let file = name.rsplit('/').next()?;
-    let (stem, extension) = file.rsplit_once('.')?;
-    let (before, fingerprint) = stem.rsplit_once('-')?;
+    let file = &name[memchr::memrchr(b'/', name.as_bytes()).map_or(0, |slash| slash + 1)..];
+    let dot = memchr::memrchr(b'.', file.as_bytes())?;
+    let dash = memchr::memrchr(b'-', &file.as_bytes()[..dot])?;
+    let (fingerprint, extension) = (&file[dash + 1..dot], &file[dot + 1..]);
     let hexadecimal = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
-    let whole = !before.is_empty() && !extension.is_empty() && fingerprint.len() == 16;
+    let whole = dash > 0 && !extension.is_empty() && fingerprint.len() == 16;
     (whole && fingerprint.bytes().all(hexadecimal)).then_some(fingerprint)
 }
 

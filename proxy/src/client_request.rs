@@ -124,23 +124,21 @@ pub fn prepare(fields: &mut HeaderMap, client: &Client<'_>) {
     for name in unwanted {
         fields.remove(name);
     }
-    // What is left of these is a trusted proxy's.
-    let earlier = |name: &HeaderName| {
-        let values: Vec<_> = fields.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-        (!values.is_empty()).then(|| values.join(", "))
-    };
-    let after = |earlier: Option<String>, ours: &str| match earlier {
-        Some(earlier) => HeaderValue::try_from(format!("{earlier}, {ours}")),
-        None => HeaderValue::from_str(ours),
+    let after_earlier = |name: &HeaderName, ours: String| {
+        let mut values: Vec<_> = Vec::new();
+        if client.trusted {
+            values.extend(fields.get_all(name).iter().filter_map(|value| value.to_str().ok()));
+        }
+        HeaderValue::try_from(if values.is_empty() { ours } else { format!("{}, {ours}", values.join(", ")) })
     };
     let host = fields.get(header::HOST).cloned().unwrap_or(HeaderValue::from_static(""));
-    let address = client.peer.map_or("unknown".to_owned(), |peer| peer.to_canonical().to_string());
+    let address = client.peer.map_or("unknown".to_owned(), |peer| text_of(peer.to_canonical()));
     let (open, close) = if address.contains(':') { ("\"[", "]\"") } else { ("", "") };
     let host_text = host.to_str().unwrap_or_default();
     let forwarded = ["for=", open, &address, close, ";host=\"", host_text, "\";proto=http"].concat();
     let written = [
-        (after(earlier(&X_FORWARDED_FOR), &address), X_FORWARDED_FOR),
-        (after(earlier(&header::FORWARDED), &forwarded), header::FORWARDED),
+        (after_earlier(&header::FORWARDED, forwarded), header::FORWARDED),
+        (after_earlier(&X_FORWARDED_FOR, address), X_FORWARDED_FOR),
     ];
     fields.reserve(8);
     // None fails: addresses, digits and what was a header already are well-formed.
@@ -156,6 +154,23 @@ pub fn prepare(fields: &mut HeaderMap, client: &Client<'_>) {
     fields.insert(X_REQUEST_TIMEOUT_MS, u64::try_from(client.budget.as_millis()).unwrap_or(u64::MAX).into());
     // RFC 9110 section 7.6.3.
     fields.append(header::VIA, HeaderValue::from_static("1.1 pagefleet"));
+}
+
+/// An address's text. For each request, so not by the formatter.
+fn text_of(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else { return address.to_string() };
+    let mut text = String::with_capacity(15);
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            text.push('.');
+        }
+        for (value, is_shown) in [(octet / 100, octet >= 100), (octet / 10 % 10, octet >= 10), (octet % 10, true)] {
+            if is_shown {
+                text.push(char::from(b'0' + value));
+            }
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -176,6 +191,13 @@ mod tests {
             let headers = HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), forwarded.parse().unwrap())]);
             let client = client_address(&headers, peer.parse().unwrap(), &trusted);
             assert_eq!(client, expected.parse::<IpAddr>().unwrap(), "{peer} {forwarded}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_written_as_the_formatter_writes_it() {
+        for text in ["0.9.10.99", "100.101.255.200", "::1", "2001:db8::7"] {
+            assert_eq!(text_of(text.parse().unwrap()), text);
         }
     }
 

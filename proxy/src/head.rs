@@ -122,7 +122,8 @@ impl<'a> RequestLine<'a> {
         if matches!(method, b"CONNECT" | b"TRACE") {
             return Err(refuse(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"));
         }
-        if target.is_empty() || target.iter().any(|byte| !(0x21..0x7f).contains(byte) || *byte == b'#') {
+        let is_wrong = |byte: &u8| !(0x21..0x7f).contains(byte) | (*byte == b'#');
+        if target.is_empty() || target.iter().fold(false, |found, byte| found | is_wrong(byte)) {
             return Err(bad("target"));
         }
         let authority = match target {

@@ -152,12 +152,7 @@ impl HeadGuard {
         let Phase::Message { left, .. } = &mut self.phase else { return BytesMut::new() };
         let known = usize::try_from(*left).unwrap_or(usize::MAX).min(self.held.len());
         *left -= known as u64;
-        let message = self.held.split_to(known);
-        if self.held.is_empty() {
-            // An idle connection keeps no buffer.
-            self.held = BytesMut::new();
-        }
-        message
+        self.held.split_to(known)
     }
 
     fn last_until(&mut self, from_now: Duration) {
@@ -207,12 +202,7 @@ impl HeadGuard {
     /// Reads once into what is held; the number of bytes, 0 at the end.
     fn poll_hold(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.held.reserve(READ_SIZE);
-        let read = poll_read_buf(Pin::new(&mut self.inner), cx, &mut self.held);
-        if self.held.is_empty() {
-            // An idle connection keeps no buffer.
-            self.held = BytesMut::new();
-        }
-        read
+        poll_read_buf(Pin::new(&mut self.inner), cx, &mut self.held)
     }
 
     /// Looks for the end of the head in what is held; once it is there and good, the message may pass.
@@ -320,7 +310,7 @@ impl HeadGuard {
         let part = self.held.split_to(buf.remaining().min(self.held.len()));
         buf.put_slice(&part);
         if self.held.is_empty() {
-            // An idle connection keeps no buffer.
+            // What follows comes straight from the connection.
             self.held = BytesMut::new();
         }
         Poll::Ready(Ok(()))

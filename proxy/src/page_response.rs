@@ -38,7 +38,10 @@ pub fn check(status: StatusCode, fields: &HeaderMap, upgrade_was_asked: bool) ->
 
 /// Removes what is not for the client, and rewrites what names the instance.
 pub fn clean(fields: &mut HeaderMap, status: StatusCode, instance: SocketAddr, host: &str) {
-    let is_unwanted = |name: &&HeaderName| is_ours(name.as_str()) || is_not_forwarded(name.as_str());
+    // Most names are out by their first letter.
+    let may_be = |name: &str| matches!(name.as_bytes().first(), Some(b'k' | b'p' | b's' | b'v' | b'x'));
+    let is_unwanted =
+        |name: &&HeaderName| may_be(name.as_str()) && (is_ours(name.as_str()) || is_not_forwarded(name.as_str()));
     let unwanted: Vec<_> = fields.keys().filter(is_unwanted).cloned().collect();
     for name in unwanted {
         fields.remove(name);

@@ -33,15 +33,19 @@ pub fn normalise(path: &str) -> Result<Cow<'_, str>, PathError> {
     if !path.starts_with('/') {
         return Err(PathError::NotAbsolute);
     }
-    if path.bytes().any(|byte| !(0x21..0x7f).contains(&byte) || byte == b'\\') {
+    // Over all bytes whatever comes, which takes many at a time.
+    if path.bytes().fold(false, |found, byte| found | !(0x21..0x7f).contains(&byte) | (byte == b'\\')) {
         return Err(PathError::ForbiddenCharacter);
     }
-    let normal = if path.contains('%') { Cow::Owned(decode_unreserved(path)?) } else { Cow::Borrowed(path) };
-    let mut segments = normal[1..].split('/').peekable();
-    while let Some(segment) = segments.next() {
-        match segment {
-            "." | ".." => return Err(PathError::DotSegment),
-            "" if segments.peek().is_some() => return Err(PathError::EmptySegment),
+    let normal = if memchr::memchr(b'%', path.as_bytes()).is_some() {
+        Cow::Owned(decode_unreserved(path)?)
+    } else {
+        Cow::Borrowed(path)
+    };
+    for slash in memchr::memchr_iter(b'/', normal.as_bytes()) {
+        match &normal.as_bytes()[slash + 1..] {
+            [b'.'] | [b'.', b'/', ..] | b".." | [b'.', b'.', b'/', ..] => return Err(PathError::DotSegment),
+            [b'/', ..] => return Err(PathError::EmptySegment),
             _ => {}
         }
     }

@@ -3,6 +3,7 @@
 //! A connection is driven by the task that asks through it, so that no second task has to be woken for an answer.
 
 use bytes::Bytes;
+use foldhash::HashMap;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::Empty;
 use hyper::body::{Body, Frame, Incoming};
@@ -22,14 +23,23 @@ use tokio::net::TcpStream;
 /// in use.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// The connections that are kept, the one last used at the back.
+/// When there is no room, the one that goes is the oldest of those to this many addresses.
+const LOOKED_AT: usize = 8;
+
+/// The connections that are kept.
 pub struct Upstreams {
-    kept: Mutex<VecDeque<Kept>>,
+    kept: Mutex<KeptOnes>,
     limit: usize,
 }
 
+/// By address, the one last used at the end.
+#[derive(Default)]
+struct KeptOnes {
+    by_address: HashMap<SocketAddr, Vec<Kept>>,
+    count: usize,
+}
+
 struct Kept {
-    address: SocketAddr,
     since: Instant,
     upstream: Box<Upstream>,
 }
@@ -70,13 +80,8 @@ impl Upstreams {
     /// A kept connection to this address that can be asked.
     pub fn take(&self, address: SocketAddr) -> Option<Box<Upstream>> {
         loop {
-            let found = {
-                let mut kept = self.lock();
-                let index = kept.iter().rposition(|one| one.address == address)?;
-                kept.remove(index)?
-            };
-            let mut upstream = found.upstream;
-            if found.since.elapsed() < IDLE && upstream.is_ready() {
+            let Kept { since, mut upstream } = self.lock().take(address)?;
+            if since.elapsed() < IDLE && upstream.is_ready() {
                 return Some(upstream);
             }
         }
@@ -88,10 +93,12 @@ impl Upstreams {
             return;
         }
         let mut kept = self.lock();
-        // Dropped after the lock: that closes it.
-        let _oldest = if kept.len() >= self.limit { kept.pop_front() } else { None };
-        kept.push_back(Kept { address, since: Instant::now(), upstream });
+        let oldest = if kept.count >= self.limit { kept.take_an_old_one() } else { None };
+        kept.by_address.entry(address).or_default().push(Kept { since: Instant::now(), upstream });
+        kept.count += 1;
         drop(kept);
+        // That closes it.
+        drop(oldest);
     }
 
     /// Closes what has been idle for too long, once a second, for as long as somebody has them.
@@ -102,16 +109,35 @@ impl Upstreams {
         loop {
             every_second.tick().await;
             let Some(these) = these.upgrade() else { return };
-            let mut kept = these.lock();
-            let old = kept.iter().take_while(|one| one.since.elapsed() >= IDLE).count();
-            let old: Vec<_> = kept.drain(..old).collect();
-            drop(kept);
-            drop(old);
+            these.lock().drop_old();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
+    fn lock(&self) -> MutexGuard<'_, KeptOnes> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl KeptOnes {
+    fn take(&mut self, address: SocketAddr) -> Option<Kept> {
+        let kept = self.by_address.get_mut(&address)?.pop()?;
+        self.count -= 1;
+        Some(kept)
+    }
+
+    fn take_an_old_one(&mut self) -> Option<Kept> {
+        let some = self.by_address.values_mut().filter(|kept| !kept.is_empty()).take(LOOKED_AT);
+        let kept = some.min_by_key(|kept| kept[0].since)?;
+        self.count -= 1;
+        Some(kept.remove(0))
+    }
+
+    fn drop_old(&mut self) {
+        for kept in self.by_address.values_mut() {
+            kept.retain(|one| one.since.elapsed() < IDLE);
+        }
+        self.by_address.retain(|_, kept| !kept.is_empty());
+        self.count = self.by_address.values().map(Vec::len).sum();
     }
 }
 
@@ -184,4 +210,71 @@ impl Upstream {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// A page that answers each request with nothing; on `/last` it says that it closes, and on `/gone` it just does.
+    async fn page() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut request = [0; 1024];
+                    while let Ok(read @ 1..) = stream.read(&mut request).await {
+                        let (is_last, is_gone) =
+                            (request[..read].starts_with(b"GET /last"), request[..read].starts_with(b"GET /gone"));
+                        let field = if is_last { "connection: close\r\n" } else { "" };
+                        let answer = format!("HTTP/1.1 200 OK\r\n{field}content-length: 0\r\n\r\n");
+                        if stream.write_all(answer.as_bytes()).await.is_err() || is_gone {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    async fn answered(address: SocketAddr, path: &str) -> Box<Upstream> {
+        let mut upstream = Upstream::connect(address).await.unwrap();
+        let question = Request::get(path).header("host", "a").body(Empty::new()).unwrap();
+        let mut asking = pin!(upstream.ask(question));
+        let Ok(Reply::Answer(answer)) = upstream.reply(asking.as_mut()).await else { panic!("no answer") };
+        assert_eq!(answer.status(), StatusCode::OK);
+        upstream
+    }
+
+    #[tokio::test]
+    async fn as_many_are_kept_as_there_is_room_for() {
+        let (upstreams, one, other) = (Upstreams::new(2), page().await, page().await);
+        for address in [one, one, other] {
+            upstreams.keep(address, answered(address, "/").await);
+        }
+        assert!(upstreams.take(other).is_some() && upstreams.take(other).is_none());
+        assert!(upstreams.take(one).is_some() && upstreams.take(one).is_none());
+        upstreams.keep(one, answered(one, "/").await);
+        assert_eq!(upstreams.lock().count, 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_closed_is_not_asked_again() {
+        let (upstreams, page) = (Upstreams::new(2), page().await);
+        upstreams.keep(page, answered(page, "/last").await);
+        assert!(upstreams.take(page).is_none());
+        let mut gone = answered(page, "/gone").await;
+        poll_fn(|cx| {
+            gone.drive(cx);
+            if gone.is_over { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        upstreams.keep(page, gone);
+        assert!(upstreams.take(page).is_none());
+    }
 }
