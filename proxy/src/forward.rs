@@ -96,7 +96,8 @@ impl Forward<'_> {
                 hand_over(request, Dispatch::Page)
             }
             Err(Failure::Failed { answer, was_sent, error }) => {
-                tracing::debug!(request_id = %request.id, instance = %instance.address, error, "an instance gave no answer");
+                self.serving.answered();
+                tracing::info!(request_id = %request.id, instance = %instance.address, error, "an instance gave no answer");
                 gateway.note_failure_of(&instance);
                 let failed = FailedAttempt {
                     method: &Method::GET,

@@ -4,8 +4,9 @@
 //! A request's way, file by file:
 //! - [`server`] accepts, [`transport`] and [`head_guard`] carry the bytes, [`head`] says which heads are let
 //!   in and [`chunked`] where chunked bodies end,
-//!   [`connection`] goes turn by turn;
-//! - [`at_once`] answers what is at hand, from the vault or the page cache, without pingora;
+//!   [`connection`] goes turn by turn, and when nothing comes [`parking`] has it;
+//! - [`plain`] says which requests need nothing of pingora, [`course`] what becomes of them: an answer at hand, from the vault or
+//!   the page cache ([`memory_file`]), or [`forward`] asks an instance ([`upstreams`]); [`wire`] writes what comes of it;
 //! - [`gateway`] is pingora's phases, [`request`] what is known of one request, [`request_id`] its name; [`dispatch`] finds its page and
 //!   [`failure`] says what becomes of a failed attempt. [`client_limit`] and [`page_limit`] say who asks too much, [`overdue`] what becomes of who waits too long. They ask the pure deciders: [`path`], [`routes`] (path to page), [`asset_url`],
 //!   [`referer`] and [`asset_decision`] (whose asset), [`balance`] (which instance), [`retry`] (once more?);
