@@ -125,14 +125,14 @@ impl Forward<'_> {
             None => (self.connect(instance).await?, false),
         };
         let question = self.question(head, request);
-        let host = asked.host.to_str().unwrap_or_default().to_owned();
+        let host = asked.host.to_str().unwrap_or_default();
         let mut asking = pin!(upstream.ask(question));
         let mut interim_failed = None;
         let answer = loop {
             match upstream.reply(asking.as_mut()).await {
                 Ok(Reply::Answer(answer)) => break answer,
                 Ok(Reply::Interim(status, fields)) => {
-                    interim_failed = self.pass_interim(status, fields, request, &host).await.err();
+                    interim_failed = self.pass_interim(status, fields, request, host).await.err();
                 }
                 Err(error) if error.is_parse_too_large() || (is_reused && !error.is_parse()) => {
                     return Err(Failure::AskAgain);
@@ -142,7 +142,7 @@ impl Forward<'_> {
         };
         let (mut head, body) = answer.into_parts();
         page_response::check(head.status, &head.headers, false).map_err(|error| failed(error, true))?;
-        let mut passing = Passing { upstream, body, host: &host, sent: 0 };
+        let mut passing = Passing { upstream, body, host, sent: 0 };
         let passed = match interim_failed {
             Some(error) => Err(error.into()),
             None => self.pass(&mut head, &mut passing, &asked, request).await,
@@ -228,7 +228,8 @@ impl Forward<'_> {
         let reason = head.extensions.get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
         let bound = self.timeouts.write;
         let mut head = wire::head(status, reason, &head.headers);
-        loop {
+        // The end of a body with a length needs no look.
+        while !passing.body.is_end_stream() {
             // What there is of the body goes with the head; who waits for more has the head already.
             let piece = if head.is_empty() {
                 Poll::Ready(timeout(self.timeouts.between_bytes, passing.piece()).await?)
@@ -252,7 +253,9 @@ impl Forward<'_> {
             }
         }
         let end = if is_chunked { wire::LAST_CHUNK } else { &[] };
-        wire::write(self.guard, head.chain(end), bound).await?;
+        if !(head.is_empty() && end.is_empty()) {
+            wire::write(self.guard, head.chain(end), bound).await?;
+        }
         Ok(!is_last)
     }
 

@@ -87,9 +87,9 @@ impl Upstreams {
         }
     }
 
-    /// Keeps a connection whose answer is complete, if it can be asked again.
-    pub fn keep(&self, address: SocketAddr, mut upstream: Box<Upstream>) {
-        if self.limit == 0 || !upstream.is_ready() {
+    /// Keeps a connection whose answer is complete. Whether it can be asked again is seen when it is taken.
+    pub fn keep(&self, address: SocketAddr, upstream: Box<Upstream>) {
+        if self.limit == 0 || upstream.is_over {
             return;
         }
         let mut kept = self.lock();

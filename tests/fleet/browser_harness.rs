@@ -52,12 +52,7 @@ impl Setup {
     }
 
     pub(crate) async fn start(self) -> Browser {
-        let mut driver = Process::start(Command::new("chromedriver").arg("--port=0"));
-        let port = driver
-            .wait_for_line("chromedriver's port", |line| {
-                line.split_once("started successfully on port ").map(|(_, port)| port.trim_end_matches('.').to_owned())
-            })
-            .await;
+        let (driver, port) = start_driver().await;
         let profile = tempfile::tempdir().unwrap();
         let mut arguments: Vec<String> = ARGUMENTS.map(str::to_owned).to_vec();
         arguments.push(format!("--user-data-dir={}", profile.path().display()));
@@ -83,6 +78,22 @@ impl Setup {
             .await
             .expect("chromedriver should start Chromium");
         Browser { root: self.root, client, profile, _driver: driver }
+    }
+}
+
+/// A driver and its port. It takes a port that is free for IPv6, and ends when that is taken for IPv4: then it is started
+/// once more.
+async fn start_driver() -> (Process, String) {
+    loop {
+        let mut driver = Process::start(Command::new("chromedriver").arg("--port=0"));
+        let said = driver.wait_for_line("chromedriver's port", |line| {
+            let port = line.split_once("started successfully on port ");
+            let port = port.map(|(_, port)| Some(port.trim_end_matches('.').to_owned()));
+            port.or_else(|| line.contains("port not available").then_some(None))
+        });
+        if let Some(port) = said.await {
+            return (driver, port);
+        }
     }
 }
 
