@@ -23,6 +23,8 @@ pub(crate) const IDLE_CONNECTIONS: usize = 10_000;
 /// Files that a process has open for other things.
 const OTHER_FILES: u64 = 500;
 const AT_ONCE: usize = 50;
+/// Who has asked just now is not idle yet.
+const UNTIL_IDLE: Duration = Duration::from_secs(1);
 const HALF_A_LOAD: Duration = Duration::from_millis(600);
 
 /// A peer's memory: PSS of all its processes.
@@ -63,6 +65,7 @@ pub(crate) async fn run(ground: &Ground, peer: &Peer, idle_kib: u64) -> Result<H
     let before = usage::memory(peer.pid())?;
     let count = possible();
     let held_open = idle(peer.address, count).await.map_err(|error| wrong(format!("an idle connection: {error}")))?;
+    tokio::time::sleep(UNTIL_IDLE).await;
     let after = usage::memory(peer.pid())?;
     drop(held_open);
     let grown = after.pss_kib.saturating_sub(before.pss_kib) * 1024;
