@@ -28,7 +28,7 @@ struct Group {
 pub(crate) fn write(report: &Report, folder: &Path) -> Result<(), Error> {
     let kinds = Kind::ALL.map(Kind::name);
     draw(&folder.join("cpu.svg"), "CPU for each request or visit, nginx = 1", &kinds, &cpu(report))?;
-    let places: Vec<&str> = report.latency.iter().map(|one| one.peer.as_str()).collect();
+    let places = [kinds.as_slice(), &["direct"]].concat();
     draw(&folder.join("latency.svg"), "Latency at a constant rate, ms", &places, &latency(report))?;
     draw(&folder.join("memory.svg"), "Memory, MiB; for an idle connection, KiB", &kinds, &memory(report))
 }
@@ -47,9 +47,11 @@ fn cpu(report: &Report) -> Vec<Group> {
 }
 
 fn latency(report: &Report) -> Vec<Group> {
+    // Who is no peer, since it was asked directly, comes behind them.
+    let place = |name: &str| Kind::ALL.iter().position(|kind| kind.name() == name).unwrap_or(Kind::ALL.len());
     let group = |name: &str, figure: fn(&crate::latency::Latency) -> Spread| Group {
         name: name.to_owned(),
-        bars: report.latency.iter().enumerate().map(|(index, one)| (index, figure(one))).collect(),
+        bars: report.latency.iter().map(|one| (place(&one.peer), figure(one))).collect(),
     };
     match report.latency.is_empty() {
         true => Vec::new(),
