@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Interval, interval};
 
 /// After how long a connection is parked. To come back costs a few microseconds; a page's own requests come sooner.
-pub const AFTER: Duration = Duration::from_millis(100);
+pub const AFTER: Duration = Duration::from_millis(50);
 
 /// How many come back at a time.
 const AT_ONCE: usize = 64;
