@@ -17,8 +17,7 @@ use crate::request::Request;
 use crate::wire;
 use bytes::{Buf, Bytes};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use pingora_core::protocols::http::date::get_cached_date;
+use http::{HeaderMap, StatusCode, header};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -63,12 +62,8 @@ impl Gateway {
             Dispatch::Page if request.asset.is_some() => Course::Forward,
             Dispatch::Page => match self.glance(head, request) {
                 Glance::Fresh(entry) => {
-                    request.cache.outcome = Some(Outcome::Hit);
-                    request.release = entry.release().cloned();
-                    let CachedAnswer { status, headers: mut fields, body } =
-                        CachedAnswer::of(&entry, &head.method, &head.headers);
-                    self.sign(&mut fields, request);
-                    self.keep_visitor(&mut fields, request);
+                    let CachedAnswer { status, headers: fields, body } =
+                        self.cached_answer((&entry, Outcome::Hit), head, request);
                     Course::AtHand(AtHand { status, fields, body, source: Source::Cache(entry) })
                 }
                 Glance::Past => Course::Forward,
@@ -90,16 +85,13 @@ impl AtHand {
     ) -> bool {
         let Self { status, mut fields, body, source } = self;
         let is_last = gateway.draining.load(Ordering::Relaxed) || client_request::asks_to_close(&head.headers);
-        fields.entry(header::DATE).or_insert_with(get_cached_date);
+        wire::set_date_and_end(&mut fields, is_last);
         let body = if wire::may_have_body(&head.method, status) {
             fields.insert(header::CONTENT_LENGTH, body.len().into());
             body
         } else {
             Bytes::new()
         };
-        if is_last {
-            fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
         let body_bytes = body.len();
         let head_bytes = wire::head(status, None, &fields);
         let file = match &source {

@@ -22,7 +22,6 @@ use http_body_util::Empty;
 use hyper::body::{Body, Incoming};
 use hyper::ext::ReasonPhrase;
 use pagefleet_config::Timeouts;
-use pingora_core::protocols::http::date::get_cached_date;
 use std::error::Error;
 use std::fmt::Display;
 use std::future::poll_fn;
@@ -218,12 +217,7 @@ impl Forward<'_> {
         if has_body && length.is_none() {
             fields.remove(header::CONTENT_LENGTH);
         }
-        if is_last {
-            fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        } else {
-            fields.remove(header::CONNECTION);
-        }
-        fields.entry(header::DATE).or_insert_with(get_cached_date);
+        wire::set_date_and_end(fields, is_last);
         self.serving.wait_until(length.map(|_| gateway.last_byte_deadline()));
         let reason = head.extensions.get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
         let bound = self.timeouts.write;

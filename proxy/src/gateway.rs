@@ -18,7 +18,7 @@ use crate::request_id::X_REQUEST_ID;
 use crate::serving::{Asked, Deadline, Serving};
 use crate::settings::Live;
 use crate::vault::Vault;
-use crate::{answer, client_request, failure, header_fields, page_response};
+use crate::{answer, client_request, failure, header_fields, page_response, upstreams};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
@@ -155,8 +155,7 @@ impl ProxyHttp for Gateway {
         let is_quiet = session.is_upgrade_req() || !session.is_body_empty();
         options.read_timeout = Some(if is_quiet { timeouts.websocket } else { timeouts.between_bytes });
         options.write_timeout = Some(timeouts.write);
-        // Below the 5 s after which common servers close an idle connection, so that ours is rarely closed in use.
-        options.idle_timeout = Some(Duration::from_secs(4));
+        options.idle_timeout = Some(upstreams::IDLE);
         Ok(Box::new(peer))
     }
 

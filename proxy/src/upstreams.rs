@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 
 /// How long a connection is kept idle: less than the 5 s after which common servers close one, so that it is rarely closed
 /// in use.
-const IDLE: Duration = Duration::from_secs(4);
+pub const IDLE: Duration = Duration::from_secs(4);
 
 /// When there is no room, the one that goes is the oldest of those to this many addresses.
 const LOOKED_AT: usize = 8;

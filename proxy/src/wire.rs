@@ -1,7 +1,8 @@
 //! How an answer is written to a connection (RFC 9112), where pingora does not write it.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use pingora_core::protocols::http::date::get_cached_date;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -25,6 +26,17 @@ pub fn head(status: StatusCode, reason: Option<&[u8]>, fields: &HeaderMap) -> By
     }
     head.put_slice(b"\r\n");
     head
+}
+
+/// Sets the fields that are this hop's: the date, if there is none (RFC 9110 section 6.6.1), and whether the connection ends
+/// with the answer (RFC 9112 section 9.6).
+pub fn set_date_and_end(fields: &mut HeaderMap, is_last: bool) {
+    fields.entry(header::DATE).or_insert_with(get_cached_date);
+    if is_last {
+        fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    } else {
+        fields.remove(header::CONNECTION);
+    }
 }
 
 /// Whether an answer has a body at all (RFC 9112 section 6.3).
@@ -64,7 +76,6 @@ pub async fn write(to: &mut (impl AsyncWrite + Unpin), mut bytes: impl Buf, boun
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::header;
 
     #[test]
     fn a_head_has_a_line_for_each_value() {

@@ -191,24 +191,32 @@ impl Gateway {
         Ok(true)
     }
 
+    /// What is kept, as the answer to a request, which notes that.
+    pub(crate) fn cached_answer(
+        &self,
+        (entry, outcome): (&Entry, Outcome),
+        head: &Parts,
+        request: &mut Request,
+    ) -> CachedAnswer {
+        request.cache.outcome = Some(outcome);
+        request.release = entry.release().cloned();
+        let mut answer = CachedAnswer::of(entry, &head.method, &head.headers);
+        self.sign(&mut answer.headers, request);
+        self.keep_visitor(&mut answer.headers, request);
+        answer
+    }
+
     async fn serve(
         &self,
         session: &mut Session,
         request: &mut Request,
         found: (&Entry, Outcome),
     ) -> pingora_core::Result<()> {
-        let (entry, outcome) = found;
-        request.cache.outcome = Some(outcome);
-        request.release = entry.release().cloned();
         let head = session.req_header();
         let is_head = head.method == Method::HEAD;
-        let CachedAnswer { status, headers, body } = CachedAnswer::of(entry, &head.method, &head.headers);
+        let CachedAnswer { status, headers, body } = self.cached_answer(found, head, request);
         let mut response = ResponseHeader::build_no_case(status, Some(0))?;
-        header_fields::of_response(&mut response, |fields| {
-            *fields = headers;
-            self.sign(fields, request);
-            self.keep_visitor(fields, request);
-        });
+        header_fields::of_response(&mut response, |fields| *fields = headers);
         if self.draining.load(Ordering::Relaxed) {
             session.set_keepalive(None);
         }

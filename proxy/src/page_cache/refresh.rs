@@ -16,6 +16,7 @@ use crate::page_limit::Place;
 use crate::page_response;
 use crate::request::Request;
 use crate::request_id::RequestId;
+use crate::upstreams;
 use http::{HeaderName, Method, StatusCode, Version, header};
 use pingora_core::connectors::http::v1::Connector;
 use pingora_core::prelude::HttpPeer;
@@ -210,7 +211,7 @@ impl Question {
         let timeouts = self.gateway.live.load().file.timeouts;
         let mut peer = HttpPeer::new(in_flight.instance().address, false, String::new());
         peer.options.total_connection_timeout = Some(timeouts.connect);
-        peer.options.idle_timeout = Some(Duration::from_secs(4));
+        peer.options.idle_timeout = Some(upstreams::IDLE);
         let (mut session, is_reused) = self.cache().asker.connector.get_http_session(&peer).await?;
         let sent = Instant::now();
         let mut answered = self.exchange(&mut session).await;
