@@ -54,7 +54,7 @@ pub enum Ending {
     All,
 }
 
-/// What a connection waits for only now and then is no part of it: an idle one is to be small.
+/// What a connection waits for only now and then is no part of it: most connections are to be small.
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl Serve {
@@ -77,10 +77,9 @@ impl Serve {
                 Next::Nothing => return guard.park().ok(),
                 Next::End => return None,
             }
-            let is_whole = guard.is_whole_message();
-            let message = guard.begin_message().freeze();
+            let (message, head) = guard.begin_message();
             let mut known = None;
-            if let Some(plain) = Some(&message).filter(|_| is_whole).and_then(plain::head_of) {
+            if let Some(plain) = head.and_then(|head| plain::head_of(&message, &head)) {
                 let answered = tokio::select! {
                     biased;
                     answered = self.answer(plain, peer, &mut guard, &serving) => Ok(answered),
@@ -151,32 +150,24 @@ impl Serve {
     }
 
     /// Answers a plain request, or hands it over.
-    fn answer<'a>(
-        &'a self,
-        head: Parts,
-        peer: IpAddr,
-        guard: &'a mut HeadGuard,
-        serving: &'a Serving,
-    ) -> Boxed<'a, Forwarded> {
-        Box::pin(async move {
-            let (gateway, timeouts) = (&self.gateway, &self.timeouts);
-            let mut request = Box::new(Request::new());
-            request.meet(&head.headers, Some(peer), &gateway.live.load().file.trusted_proxies);
-            match gateway.course(&head, &mut request).await {
-                Course::AtHand(answer) => {
-                    let is_kept = answer.send(gateway, (&head, &request), guard, timeouts.write).await;
-                    Forwarded::Answered { is_kept }
-                }
-                Course::Forward => {
-                    let upstreams = &self.upstreams;
-                    Box::pin(Forward { gateway, upstreams, serving, guard, timeouts }.request(head, request)).await
-                }
-                Course::Pingora(dispatch) => {
-                    request.dispatched = Some(dispatch);
-                    Forwarded::HandedOver(request)
-                }
+    async fn answer(&self, head: Parts, peer: IpAddr, guard: &mut HeadGuard, serving: &Serving) -> Forwarded {
+        let (gateway, timeouts) = (&self.gateway, &self.timeouts);
+        let mut request = Box::new(Request::new());
+        request.meet(&head.headers, Some(peer), &gateway.live.load().file.trusted_proxies);
+        match gateway.course(&head, &mut request).await {
+            Course::AtHand(answer) => {
+                let is_kept = answer.send(gateway, (&head, &request), guard, timeouts.write).await;
+                Forwarded::Answered { is_kept }
             }
-        })
+            Course::Forward => {
+                let upstreams = &self.upstreams;
+                Forward { gateway, upstreams, serving, guard, timeouts }.request(head, request).await
+            }
+            Course::Pingora(dispatch) => {
+                request.dispatched = Some(dispatch);
+                Forwarded::HandedOver(request)
+            }
+        }
     }
 
     /// One request through pingora.

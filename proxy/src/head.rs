@@ -4,6 +4,7 @@
 //! smuggled. So whatever is ambiguous is refused here, before it is parsed.
 
 use http::StatusCode;
+use std::ops::Range;
 
 /// How large a head may be.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +26,21 @@ pub struct Refusal {
     pub reason: &'static str,
 }
 
+/// A good head: where in its bytes what is, and where its message ends.
+#[derive(Debug)]
+pub struct Head {
+    /// The method.
+    pub method: Range<usize>,
+    /// The request target (RFC 9112 section 3.2).
+    pub target: Range<usize>,
+    /// Whether it is of HTTP/1.1, not 1.0.
+    pub is_http_11: bool,
+    /// Names and values of the fields, in order.
+    pub fields: Vec<(Range<usize>, Range<usize>)>,
+    /// Where the message ends.
+    pub body: Body,
+}
+
 /// Where the message of a good head ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Body {
@@ -44,25 +60,33 @@ const fn bad(reason: &'static str) -> Refusal {
     refuse(StatusCode::BAD_REQUEST, reason)
 }
 
-/// Checks a whole head, from the request line to the empty line, both included.
+/// Checks and reads a whole head, from the request line to the empty line, both included.
 ///
 /// # Errors
 /// The first rule that it breaks.
-pub fn check(head: &[u8], limits: HeadLimits) -> Result<Body, Refusal> {
+pub fn read(head: &[u8], limits: HeadLimits) -> Result<Head, Refusal> {
     let mut lines = Lines(head);
     let request_line = lines.next().ok_or(bad("empty-head"))??;
     let request = RequestLine::parse(request_line, limits)?;
-    let mut fields = Framing::default();
+    let place_of = |part: &[u8]| {
+        let start = part.as_ptr().addr() - head.as_ptr().addr();
+        start..start + part.len()
+    };
+    let mut framing = Framing::default();
+    let mut fields = Vec::with_capacity(16);
     for (count, line) in lines.enumerate() {
         let line = line?;
         if line.is_empty() {
-            return fields.check(&request);
+            let (method, target) = (place_of(request.method), place_of(request.target));
+            let body = framing.check(&request)?;
+            return Ok(Head { method, target, is_http_11: request.http_11, fields, body });
         }
         if count >= limits.fields {
             return Err(refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too-many-fields"));
         }
         let (name, value) = field(line)?;
-        fields.note(name, value)?;
+        framing.note(name, value)?;
+        fields.push((place_of(name), place_of(value)));
     }
     Err(bad("unfinished-head"))
 }
@@ -91,7 +115,8 @@ impl<'a> Iterator for Lines<'a> {
 }
 
 struct RequestLine<'a> {
-    is_get: bool,
+    method: &'a [u8],
+    target: &'a [u8],
     http_11: bool,
     /// The authority of an absolute-form target.
     authority: Option<&'a [u8]>,
@@ -132,10 +157,11 @@ impl<'a> RequestLine<'a> {
             _ => Some(absolute_authority(target).ok_or(bad("target"))?),
         };
         // The parser behind must be able to take it as a URI: what it can't, it would refuse without a word of ours.
-        if http::Uri::try_from(target).is_err() {
+        let is_common = target.len() < LONG && target.iter().all(|byte| IS_COMMON[usize::from(*byte)]);
+        if !(authority.is_none() && is_common) && http::Uri::try_from(target).is_err() {
             return Err(bad("target"));
         }
-        Ok(Self { is_get: method == b"GET", http_11, authority })
+        Ok(Self { method, target, http_11, authority })
     }
 }
 
@@ -155,11 +181,12 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(bad("folded-field"));
     }
-    let colon = memchr::memchr(b':', line).ok_or(bad("field-without-colon"))?;
-    let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
-    if !is_token(name) {
-        return Err(bad("field-name"));
-    }
+    let name_end = line.iter().position(|byte| !IS_TCHAR[usize::from(*byte)]).unwrap_or(line.len());
+    let (name, value) = match line[name_end..].split_first() {
+        Some((b':', value)) if name_end > 0 => (&line[..name_end], trim(value)),
+        _ if line.contains(&b':') => return Err(bad("field-name")),
+        _ => return Err(bad("field-without-colon")),
+    };
     // Over all bytes whatever comes, which takes many at a time.
     if value.iter().fold(false, |found, byte| found | (*byte < 0x20 && *byte != b'\t') | (*byte == 0x7f)) {
         return Err(bad("field-value"));
@@ -179,6 +206,10 @@ struct Framing<'a> {
 
 impl<'a> Framing<'a> {
     fn note(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Refusal> {
+        // Most names are out by their length.
+        if !matches!(name.len(), 4 | 6 | 7 | 10 | 14 | 17) {
+            return Ok(());
+        }
         if name.eq_ignore_ascii_case(b"host") {
             if self.host.replace(value).is_some() {
                 return Err(bad("two-hosts"));
@@ -231,7 +262,9 @@ impl<'a> Framing<'a> {
             // The parser behind compares them byte by byte.
             (Some(host), Some(authority)) if host != authority => Err(bad("host-and-target-differ")),
             _ if self.transfer_encoding.is_some() => Ok(Body::Chunked),
-            _ if request.is_get && request.http_11 && self.upgrade && self.connection_upgrade => Ok(Body::Upgrade),
+            _ if request.method == b"GET" && request.http_11 && self.upgrade && self.connection_upgrade => {
+                Ok(Body::Upgrade)
+            }
             _ => Ok(Body::Length(self.content_length.unwrap_or(0))),
         }
     }
@@ -246,22 +279,28 @@ fn trim(bytes: &[u8]) -> &[u8] {
 }
 
 /// RFC 9110 section 5.6.2.
-/// RFC 9110 section 5.6.2.
-const IS_TCHAR: [bool; 256] = {
-    let mut is_tchar = [false; 256];
+const IS_TCHAR: [bool; 256] = letters_digits_and(b"!#$%&'*+-.^_`|~");
+
+/// What most targets are made of: unreserved and reserved characters (RFC 3986 section 2) that may be in a path as in a query.
+const IS_COMMON: [bool; 256] = letters_digits_and(b"-._~!$&'()*+,;=:@/?%");
+
+/// Targets of this many bytes are looked at by the parser of URIs, which has a limit of its own.
+const LONG: usize = 1 << 15;
+
+const fn letters_digits_and(others: &[u8]) -> [bool; 256] {
+    let mut is_one = [false; 256];
     let mut byte = 0;
     while byte < 128 {
-        is_tchar[byte] = (byte as u8).is_ascii_alphanumeric();
+        is_one[byte] = (byte as u8).is_ascii_alphanumeric();
         byte += 1;
     }
-    let others = b"!#$%&'*+-.^_`|~";
     let mut at = 0;
     while at < others.len() {
-        is_tchar[others[at] as usize] = true;
+        is_one[others[at] as usize] = true;
         at += 1;
     }
-    is_tchar
-};
+    is_one
+}
 
 fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| IS_TCHAR[usize::from(*byte)])
@@ -300,7 +339,7 @@ mod tests {
     const LIMITS: HeadLimits = HeadLimits { head_bytes: 1 << 16, target_bytes: 64, fields: 5 };
 
     fn status_of(head: &[u8]) -> u16 {
-        check(head, LIMITS).map_or_else(|refusal| refusal.status.as_u16(), |_| 200)
+        read(head, LIMITS).map_or_else(|refusal| refusal.status.as_u16(), |_| 200)
     }
 
     #[test]
@@ -316,8 +355,27 @@ mod tests {
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n",
             "M-SEARCH / HTTP/1.1\r\nHost: a\r\nX-Tab: a\tb\r\nX-Latin: \u{e4}\r\n\r\n",
         ] {
-            assert!(check(head.as_bytes(), LIMITS).is_ok(), "{head:?}");
+            assert!(read(head.as_bytes(), LIMITS).is_ok(), "{head:?}");
         }
+    }
+
+    #[test]
+    fn common_targets_are_uris() {
+        for byte in (0..=u8::MAX).filter(|byte| IS_COMMON[usize::from(*byte)]) {
+            let both = format!("/{0}{0}?{0}{0}", char::from(byte));
+            for target in [&both[..], &both[..2], "*"] {
+                assert!(http::Uri::try_from(target).is_ok(), "{target}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_where_in_a_head_is_said() {
+        let head = b"GET /a?b HTTP/1.1\r\nHost:  a \r\nX:\r\n\r\n";
+        let read = read(head, LIMITS).unwrap();
+        let fields = read.fields.into_iter().map(|(name, value)| (&head[name], &head[value]));
+        assert_eq!(fields.collect::<Vec<_>>(), [(&b"Host"[..], &b"a"[..]), (b"X", b"")]);
+        assert_eq!((&head[read.method], &head[read.target], read.is_http_11), (&b"GET"[..], &b"/a?b"[..], true));
     }
 
     #[test]
@@ -331,7 +389,7 @@ mod tests {
             ("Upgrade: websocket\r\n", Body::Length(0)),
         ] {
             let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
-            assert_eq!(check(head.as_bytes(), LIMITS), Ok(body), "{fields}");
+            assert_eq!(read(head.as_bytes(), LIMITS).unwrap().body, body, "{fields}");
         }
     }
 

@@ -5,14 +5,15 @@
 //! it is the next head, pipelined, and is guarded like the first. Only upgraded connections flow untouched.
 
 use crate::chunked::ChunkedBody;
-use crate::head::{self, Body, HeadLimits, Refusal};
+use crate::head::{self, Body, Head, HeadLimits, Refusal};
 use crate::parking::{self, Parked};
 use crate::serving::Serving;
 use crate::transport::Transport;
 use crate::websocket_frames::Frames;
 use async_trait::async_trait;
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::StatusCode;
+use memchr::memmem::Finder;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest, UniqueID,
@@ -22,12 +23,15 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
 use tokio_util::io::poll_read_buf;
+
+/// What a head ends with; made ready to be searched for once.
+static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
 
 /// What a refused client is sent before its connection ends.
 pub type RefusalAnswer = dyn Fn(Refusal) -> Vec<u8> + Send + Sync;
@@ -95,6 +99,8 @@ pub struct HeadGuard {
     held: BytesMut,
     /// How much of it was searched for the end of a head.
     searched: usize,
+    /// The head that is held, once it is whole.
+    head: Option<Head>,
     /// Until when the phase may last.
     until: Instant,
     /// Runs out then, or before: to set it anew for each request would cost more than to look at it once in a while.
@@ -116,7 +122,7 @@ impl HeadGuard {
         let until = Instant::now() + settings.idle;
         let timer = Box::pin(tokio::time::sleep_until(until));
         let (held, searched) = (BytesMut::new(), 0);
-        Self { inner, settings, phase: Phase::Idle, held, searched, until, timer, serving, frames: None }
+        Self { inner, settings, phase: Phase::Idle, held, searched, head: None, until, timer, serving, frames: None }
     }
 
     /// Waits until the next head is there.
@@ -142,17 +148,14 @@ impl HeadGuard {
         (*self.inner).as_any().downcast_ref()
     }
 
-    /// Whether the head that [`Self::next_head`] waited for is all of its message.
-    pub fn is_whole_message(&self) -> bool {
-        matches!(self.phase, Phase::Message { head, left, then: Then::NextHead } if left == head as u64)
-    }
-
-    /// The head that [`Self::next_head`] waited for, and what has come of its body. The rest of the body is read.
-    pub fn begin_message(&mut self) -> BytesMut {
-        let Phase::Message { left, .. } = &mut self.phase else { return BytesMut::new() };
+    /// The head that [`Self::next_head`] waited for, and what has come of its body; and the head as it was read, where it is
+    /// all of its message. The rest of the body is read.
+    pub fn begin_message(&mut self) -> (Bytes, Option<Head>) {
+        let Phase::Message { head, left, then } = &mut self.phase else { return (Bytes::new(), None) };
+        let is_whole = matches!(then, Then::NextHead) && *left == *head as u64;
         let known = usize::try_from(*left).unwrap_or(usize::MAX).min(self.held.len());
         *left -= known as u64;
-        self.held.split_to(known)
+        (self.held.split_to(known).freeze(), self.head.take().filter(|_| is_whole))
     }
 
     fn last_until(&mut self, from_now: Duration) {
@@ -211,7 +214,7 @@ impl HeadGuard {
         while self.searched == 0 && self.held.starts_with(b"\r\n") {
             self.held.advance(2);
         }
-        let end = memchr::memmem::find(&self.held[self.searched..], b"\r\n\r\n");
+        let end = HEAD_END.find(&self.held[self.searched..]);
         let Some(end) = end.map(|end| self.searched + end + 4) else {
             self.check_part()?;
             self.searched = self.held.len().saturating_sub(3);
@@ -220,13 +223,14 @@ impl HeadGuard {
         if end > self.settings.limits.head_bytes {
             return Err(TOO_LARGE);
         }
-        let (body, then) = match head::check(&self.held[..end], self.settings.limits)? {
+        let head = head::read(&self.held[..end], self.settings.limits)?;
+        let (body, then) = match head.body {
             Body::Length(length) => (length, Then::NextHead),
             Body::Chunked => (0, Then::Chunks(ChunkedBody::default())),
             Body::Upgrade => (0, Then::Anything),
         };
         self.phase = Phase::Message { head: end, left: end as u64 + body, then };
-        self.searched = 0;
+        (self.head, self.searched) = (Some(head), 0);
         Ok(true)
     }
 

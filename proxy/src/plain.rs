@@ -1,39 +1,37 @@
 //! What a plain request is: a GET or HEAD of HTTP/1.1 for a path, without a body, and without a field that changes how it is
 //! to be passed on. Most are; they need nothing of pingora ([`crate::course`]).
 
+use crate::head::Head;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Uri, header};
-use httparse::{Header, ParserConfig};
-use std::mem::MaybeUninit;
 
 /// A request with more fields than this is not a plain one.
 const MAX_FIELDS: usize = 64;
 
-/// A plain request's head. `message` is a whole and good head, and all of the request; `None` when it is not a plain one.
-pub fn head_of(message: &Bytes) -> Option<Parts> {
-    let mut room = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
-    let mut parsed = httparse::Request::new(&mut []);
-    let status = ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, message, &mut room);
-    let (mut head, ()) = http::Request::new(()).into_parts();
-    head.method = match (status.ok()?.is_complete(), parsed.version, parsed.method?) {
-        (true, Some(1), "GET") => Method::GET,
-        (true, Some(1), "HEAD") => Method::HEAD,
+/// A plain request's head, `head` as it was read from `message`; `None` when it is not a plain one.
+pub fn head_of(message: &Bytes, head: &Head) -> Option<Parts> {
+    if !head.is_http_11 || head.fields.len() > MAX_FIELDS || message.get(head.target.start) != Some(&b'/') {
+        return None;
+    }
+    let (mut plain, ()) = http::Request::new(()).into_parts();
+    plain.method = match message.get(head.method.clone())? {
+        b"GET" => Method::GET,
+        b"HEAD" => Method::HEAD,
         _ => return None,
     };
-    let target = parsed.path.filter(|target| target.starts_with('/'))?;
-    head.uri = Uri::from_maybe_shared(message.slice_ref(target.as_bytes())).ok()?;
+    plain.uri = Uri::from_maybe_shared(message.slice(head.target.clone())).ok()?;
     // As many come on top of them when the request is passed on.
-    head.headers.reserve(parsed.headers.len() + 8);
-    for field in &*parsed.headers {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
-        let value = HeaderValue::from_maybe_shared(message.slice_ref(field.value)).ok()?;
+    plain.headers.reserve(head.fields.len() + 8);
+    for (name, value) in &head.fields {
+        let name = HeaderName::from_bytes(message.get(name.clone())?).ok()?;
+        let value = HeaderValue::from_maybe_shared(message.slice(value.clone())).ok()?;
         if !is_plain(&name, &value) {
             return None;
         }
-        head.headers.append(name, value);
+        plain.headers.append(name, value);
     }
-    Some(head)
+    Some(plain)
 }
 
 /// Whether a field asks nothing of the way that the request takes.
@@ -58,9 +56,12 @@ fn is_plain(name: &HeaderName, value: &HeaderValue) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::head::{self, HeadLimits};
 
-    fn parsed(message: &'static str) -> Option<Parts> {
-        head_of(&Bytes::from_static(message.as_bytes()))
+    fn parsed(message: &str) -> Option<Parts> {
+        let limits = HeadLimits { head_bytes: 1 << 16, target_bytes: 1 << 10, fields: 100 };
+        let head = head::read(message.as_bytes(), limits).unwrap();
+        head_of(&Bytes::copy_from_slice(message.as_bytes()), &head)
     }
 
     #[test]
@@ -91,12 +92,12 @@ mod tests {
             "Upgrade: websocket",
         ] {
             let message = format!("GET / HTTP/1.1\r\nHost: shop\r\n{field}\r\n\r\n");
-            assert!(head_of(&message.into()).is_none(), "{field}");
+            assert!(parsed(&message).is_none(), "{field}");
         }
         for line in ["POST / HTTP/1.1", "OPTIONS * HTTP/1.1", "GET http://shop/ HTTP/1.1", "GET / HTTP/1.0"] {
-            assert!(head_of(&format!("{line}\r\nHost: shop\r\n\r\n").into()).is_none(), "{line}");
+            assert!(parsed(&format!("{line}\r\nHost: shop\r\n\r\n")).is_none(), "{line}");
         }
         let many = "x: 1\r\n".repeat(MAX_FIELDS + 1);
-        assert!(head_of(&format!("GET / HTTP/1.1\r\n{many}\r\n").into()).is_none());
+        assert!(parsed(&format!("GET / HTTP/1.1\r\nHost: shop\r\n{many}\r\n")).is_none());
     }
 }
