@@ -3,6 +3,7 @@
 
 use crate::asset_url::AssetUrl;
 use crate::memory_file::MemoryFile;
+use crate::wire::{FieldLines, WrittenAnswer};
 use bytes::Bytes;
 use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch, IfRange, Range};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -50,12 +51,20 @@ pub struct Encoded {
     pub bytes: Bytes,
     /// The same, where they are to be sent without a copy.
     file: Option<Arc<MemoryFile>>,
+    coding: Coding,
+    content_type: &'static str,
     /// Strong, and distinct for each encoding.
+    etag: HeaderValue,
     tag: Option<ETag>,
-    /// What 206 and 304 say of them, but for how long they may be kept.
-    common_fields: HeaderMap,
-    /// What a 200 says.
-    fields: HeaderMap,
+    /// What is said of them under each of their two URLs.
+    written: [Written; AssetUrl::ALL.len()],
+}
+
+/// The fields of answers that differ in nothing else.
+#[derive(Debug, Clone)]
+struct Written {
+    whole: FieldLines,
+    not_modified: FieldLines,
 }
 
 impl Encoded {
@@ -68,15 +77,12 @@ impl Encoded {
         // Digits and letters make a good value.
         let etag: HeaderValue = etag.try_into().unwrap_or(HeaderValue::from_static(""));
         let tag = etag.to_str().ok().and_then(|etag| etag.parse().ok());
-        let common_fields = common_fields(etag);
-        let mut fields = common_fields.clone();
-        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        fields.insert(header::CONTENT_LENGTH, bytes.len().into());
-        if coding != Coding::Identity {
-            fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
-        }
         let file = MemoryFile::of(&bytes).map(Arc::new);
-        Self { bytes, file, tag, common_fields, fields }
+        let written = AssetUrl::ALL.map(|url| Written {
+            whole: FieldLines::of(&whole_fields(&bytes, coding, (&etag, content_type), url)),
+            not_modified: FieldLines::of(&common_fields(&etag, url)),
+        });
+        Self { bytes, file, coding, content_type, etag, tag, written }
     }
 }
 
@@ -89,6 +95,27 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Empty for 304, 412 and 416. A HEAD is answered without it.
     pub body: Bytes,
+}
+
+/// What a request comes to.
+enum Decision<'a> {
+    /// All of one encoding.
+    Whole(&'a Encoded),
+    /// The client has this encoding already.
+    NotModified(&'a Encoded),
+    /// A part, or an error.
+    Other(Answer),
+}
+
+impl Encoded {
+    fn whole(&self, url: AssetUrl) -> Answer {
+        let headers = whole_fields(&self.bytes, self.coding, (&self.etag, self.content_type), url);
+        Answer { status: StatusCode::OK, headers, body: self.bytes.clone() }
+    }
+
+    fn not_modified(&self, url: AssetUrl) -> Answer {
+        Answer { status: StatusCode::NOT_MODIFIED, headers: common_fields(&self.etag, url), body: Bytes::new() }
+    }
 }
 
 impl Held {
@@ -116,22 +143,51 @@ impl Held {
 
     /// The answer to a GET or HEAD with these headers.
     pub fn answer(&self, method: &Method, request: &HeaderMap, url: AssetUrl) -> Answer {
+        match self.decide(method, request, url) {
+            Decision::Whole(encoded) => encoded.whole(url),
+            Decision::NotModified(encoded) => encoded.not_modified(url),
+            Decision::Other(answer) => answer,
+        }
+    }
+
+    /// The same, ready to be sent.
+    pub fn written_answer(&self, method: &Method, request: &HeaderMap, url: AssetUrl) -> WrittenAnswer {
+        match self.decide(method, request, url) {
+            Decision::Whole(encoded) => WrittenAnswer {
+                status: StatusCode::OK,
+                lines: encoded.written[url as usize].whole.clone(),
+                body: encoded.bytes.clone(),
+            },
+            Decision::NotModified(encoded) => WrittenAnswer {
+                status: StatusCode::NOT_MODIFIED,
+                lines: encoded.written[url as usize].not_modified.clone(),
+                body: Bytes::new(),
+            },
+            Decision::Other(Answer { status, headers, body }) => {
+                WrittenAnswer { status, lines: FieldLines::of(&headers), body }
+            }
+        }
+    }
+
+    fn decide(&self, method: &Method, request: &HeaderMap, url: AssetUrl) -> Decision<'_> {
         // Only a GET has ranges (RFC 9110 section 14.2).
         let ranges = *method == Method::GET && request.contains_key(header::RANGE);
         // A range is of the bytes that the client has part of; which encoding these were only identity makes sure.
         let coding = if ranges { Coding::Identity } else { self.coding_for(request) };
         let encoded = self.encoded(coding).unwrap_or(&self.identity);
         if request.typed_get::<IfMatch>().is_some_and(|wanted| !is_matched(encoded, &wanted)) {
-            return Answer { status: StatusCode::PRECONDITION_FAILED, headers: error_headers(), body: Bytes::new() };
+            let (status, headers) = (StatusCode::PRECONDITION_FAILED, error_headers());
+            return Decision::Other(Answer { status, headers, body: Bytes::new() });
         }
         if let Some(known) = request.typed_get::<IfNoneMatch>().and_then(|known| self.known(&known, coding)) {
-            return Answer { status: StatusCode::NOT_MODIFIED, headers: headers(known, url), body: Bytes::new() };
+            return Decision::NotModified(known);
+        }
+        if !ranges {
+            return Decision::Whole(encoded);
         }
         let same = request.typed_get::<IfRange>().is_none_or(|known| !known.is_modified(encoded.tag.as_ref(), None));
-        match request.typed_get::<Range>().filter(|_| ranges && same) {
-            Some(range) => self.part(&range, url).unwrap_or_else(|| self.whole(coding, url)),
-            None => self.whole(coding, url),
-        }
+        let part = request.typed_get::<Range>().filter(|_| same).and_then(|range| self.part(&range, url));
+        part.map_or(Decision::Whole(encoded), Decision::Other)
     }
 
     /// The encoding that the client holds: the one it would get, or another of the same content. Its 304 then carries
@@ -140,13 +196,6 @@ impl Held {
         let codings = [negotiated, Coding::Identity, Coding::Brotli, Coding::Gzip];
         let is_known = |encoded: &&Encoded| encoded.tag.as_ref().is_some_and(|tag| !known.precondition_passes(tag));
         codings.into_iter().filter_map(|coding| self.encoded(coding)).find(is_known)
-    }
-
-    fn whole(&self, coding: Coding, url: AssetUrl) -> Answer {
-        let encoded = self.encoded(coding).unwrap_or(&self.identity);
-        let mut headers = encoded.fields.clone();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(url.cache_control()));
-        Answer { status: StatusCode::OK, headers, body: encoded.bytes.clone() }
     }
 
     /// One range; several are answered whole, as RFC 9110 section 14.2 allows.
@@ -171,7 +220,7 @@ impl Held {
         if start >= end {
             return Some(not_satisfiable(length));
         }
-        let mut headers = headers(identity, url);
+        let mut headers = common_fields(&identity.etag, url);
         let body = identity.bytes.slice(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         headers.insert(header::CONTENT_RANGE, format!("bytes {start}-{}/{length}", end - 1).try_into().ok()?);
@@ -200,26 +249,35 @@ fn is_matched(encoded: &Encoded, wanted: &IfMatch) -> bool {
     encoded.tag.as_ref().is_some_and(|tag| wanted.precondition_passes(tag))
 }
 
-/// What 206 and 304 say.
-fn headers(encoded: &Encoded, url: AssetUrl) -> HeaderMap {
-    let mut headers = encoded.common_fields.clone();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(url.cache_control()));
-    headers
+/// What a 200 says.
+fn whole_fields(
+    bytes: &Bytes,
+    coding: Coding,
+    (etag, content_type): (&HeaderValue, &'static str),
+    url: AssetUrl,
+) -> HeaderMap {
+    let mut fields = common_fields(etag, url);
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    fields.insert(header::CONTENT_LENGTH, bytes.len().into());
+    if coding != Coding::Identity {
+        fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
+    }
+    fields
 }
 
-/// What 200, 206 and 304 have in common, but for how long it may be kept.
-fn common_fields(etag: HeaderValue) -> HeaderMap {
-    // Room for what is added: a map that grows is built anew.
-    let mut headers = HeaderMap::with_capacity(12);
-    headers.insert(header::ETAG, etag);
+/// What 200, 206 and 304 have in common.
+fn common_fields(etag: &HeaderValue, url: AssetUrl) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    fields.insert(header::ETAG, etag.clone());
     for (name, value) in [
         (header::VARY, "accept-encoding"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::ACCEPT_RANGES, "bytes"),
+        (header::CACHE_CONTROL, url.cache_control()),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        fields.insert(name, HeaderValue::from_static(value));
     }
-    headers
+    fields
 }
 
 fn not_satisfiable(length: u64) -> Answer {

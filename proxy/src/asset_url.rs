@@ -19,6 +19,9 @@ pub fn parse(path: &str) -> Option<AssetUrl> {
 }
 
 impl AssetUrl {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Stable, Self::Fingerprinted];
+
     /// How long a good answer may be kept: a fingerprinted one for ever, a stable one only to be asked for again.
     pub const fn cache_control(self) -> &'static str {
         match self {

@@ -10,14 +10,14 @@ use crate::dispatch::Dispatch;
 use crate::gateway::Gateway;
 use crate::head_guard::HeadGuard;
 use crate::page_cache::Outcome;
-use crate::page_cache::cached_answer::CachedAnswer;
+use crate::page_cache::cached_answer::{CachedAnswer, Wanted};
 use crate::page_cache::entry::Entry;
 use crate::page_cache::passage::Glance;
 use crate::request::Request;
-use crate::wire;
+use crate::wire::{self, FieldLines, WrittenAnswer};
 use bytes::{Buf, Bytes};
+use http::header;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode, header};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -34,16 +34,11 @@ pub(crate) enum Course {
 
 /// An answer that is at hand.
 pub(crate) struct AtHand {
-    /// Its status.
-    pub(crate) status: StatusCode,
-    /// Its fields, signed.
-    pub(crate) fields: HeaderMap,
-    /// Its body.
-    pub(crate) body: Bytes,
-    /// Whose body it is.
+    answer: WrittenAnswer,
     source: Source,
 }
 
+/// Whose answer it is.
 enum Source {
     Vault(Arc<Held>),
     Cache(Arc<Entry>),
@@ -54,23 +49,31 @@ impl Gateway {
     pub(crate) async fn course(&self, head: &Parts, request: &mut Request) -> Course {
         match self.dispatch(head, request).await {
             Dispatch::Held(held, url) => {
-                let answer = held.answer(&head.method, &head.headers, url);
-                let (status, mut fields, body) = (answer.status, answer.headers, answer.body);
-                self.sign(&mut fields, request);
-                Course::AtHand(AtHand { status, fields, body, source: Source::Vault(held) })
+                let answer = held.written_answer(&head.method, &head.headers, url);
+                Course::AtHand(AtHand { answer, source: Source::Vault(held) })
             }
             Dispatch::Page if request.asset.is_some() => Course::Forward,
             Dispatch::Page => match self.glance(head, request) {
-                Glance::Fresh(entry) => {
-                    let CachedAnswer { status, headers: fields, body } =
-                        self.cached_answer((&entry, Outcome::Hit), head, request);
-                    Course::AtHand(AtHand { status, fields, body, source: Source::Cache(entry) })
-                }
+                Glance::Fresh(entry) => Course::AtHand(self.kept(entry, head, request)),
                 Glance::Past => Course::Forward,
                 Glance::Through => Course::Pingora(Dispatch::Page),
             },
             ours @ Dispatch::Ours(_) => Course::Pingora(ours),
         }
+    }
+
+    /// A page's answer that is kept, as the answer to a request.
+    fn kept(&self, entry: Arc<Entry>, head: &Parts, request: &mut Request) -> AtHand {
+        self.note_kept((&entry, Outcome::Hit), request);
+        let written = entry.written_answer(Wanted::of(&entry, &head.method, &head.headers));
+        let answer = written.filter(|_| !self.is_for_this_visitor(request)).unwrap_or_else(|| {
+            let CachedAnswer { status, mut headers, body } = CachedAnswer::of(&entry, &head.method, &head.headers);
+            // It comes with the fields that each answer has of its own.
+            headers.remove(header::AGE);
+            self.keep_visitor(&mut headers, request);
+            WrittenAnswer { status, lines: FieldLines::of(&headers), body }
+        });
+        AtHand { answer, source: Source::Cache(entry) }
     }
 }
 
@@ -83,24 +86,27 @@ impl AtHand {
         guard: &mut HeadGuard,
         bound: Duration,
     ) -> bool {
-        let Self { status, mut fields, body, source } = self;
+        let Self { answer: WrittenAnswer { status, lines, body }, source } = self;
         let is_last = gateway.draining.load(Ordering::Relaxed) || client_request::asks_to_close(&head.headers);
-        wire::set_date_and_end(&mut fields, is_last);
-        let body = if wire::may_have_body(&head.method, status) {
-            fields.insert(header::CONTENT_LENGTH, body.len().into());
-            body
-        } else {
-            Bytes::new()
-        };
-        let body_bytes = body.len();
-        let head_bytes = wire::head(status, None, &fields);
+        let body = if wire::may_have_body(&head.method, status) { body } else { Bytes::new() };
+        let mut written = wire::Head::new(status, None);
+        written.lines(&lines);
+        gateway.signature(request, |name, value| written.field(&name, &value));
+        match &source {
+            Source::Vault(_) => written.field(&header::DATE, &wire::date()),
+            Source::Cache(entry) => written.field(&header::AGE, &entry.age().as_secs().into()),
+        }
+        if is_last {
+            written.field(&header::CONNECTION, &wire::CLOSE);
+        }
+        let (written, body_bytes) = (written.end(), body.len());
         let file = match &source {
             Source::Vault(held) => held.file_of(&body),
             Source::Cache(entry) => entry.file_of(&body),
         };
         let sent = match (guard.transport(), file) {
-            (Some(transport), Some(file)) => transport.send_file(&head_bytes, file, body_bytes, bound).await,
-            _ => wire::write(guard, head_bytes.chain(body), bound).await,
+            (Some(transport), Some(file)) => transport.send_file(written.get_ref(), file, body_bytes, bound).await,
+            _ => wire::write(guard, written.chain(body), bound).await,
         };
         let body_bytes = if sent.is_ok() { body_bytes } else { 0 };
         let line = Sent { status: status.as_u16(), body_bytes, error: None };

@@ -190,7 +190,7 @@ impl Forward<'_> {
         self.gateway.clean_response(status, &mut fields, request, host);
         fields.remove(header::CONNECTION);
         fields.insert(X_REQUEST_ID, request.id.to_header());
-        wire::write(self.guard, wire::head(status, None, &fields), self.timeouts.write).await
+        wire::write(self.guard, wire::Head::new(status, None).fields(&fields).end(), self.timeouts.write).await
     }
 
     /// Passes the answer on; whether the client's connection may bring another request.
@@ -217,16 +217,24 @@ impl Forward<'_> {
         if has_body && length.is_none() {
             fields.remove(header::CONTENT_LENGTH);
         }
-        wire::set_date_and_end(fields, is_last);
+        fields.remove(header::CONNECTION);
         self.serving.wait_until(length.map(|_| gateway.last_byte_deadline()));
         let reason = head.extensions.get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
         let bound = self.timeouts.write;
-        let mut head = wire::head(status, reason, &head.headers);
+        let has_date = head.headers.contains_key(header::DATE);
+        let mut head = wire::Head::new(status, reason).fields(&head.headers);
+        if !has_date {
+            head.field(&header::DATE, &wire::date());
+        }
+        if is_last {
+            head.field(&header::CONNECTION, &wire::CLOSE);
+        }
+        let mut head = head.end();
         // The end of a body with a length needs no look.
         while !passing.body.is_end_stream() {
             // What there is of the body goes with the head; who waits for more has the head already.
-            let piece = if head.is_empty() {
-                Poll::Ready(timeout(self.timeouts.between_bytes, passing.piece()).await?)
+            let piece = if !head.has_remaining() {
+                Poll::Ready(wire::within(self.timeouts.between_bytes, passing.piece()).await?)
             } else {
                 poll_fn(|cx| Poll::Ready(passing.poll_piece(cx))).await
             };
@@ -247,7 +255,7 @@ impl Forward<'_> {
             }
         }
         let end = if is_chunked { wire::LAST_CHUNK } else { &[] };
-        if !(head.is_empty() && end.is_empty()) {
+        if head.has_remaining() || !end.is_empty() {
             wire::write(self.guard, head.chain(end), bound).await?;
         }
         Ok(!is_last)

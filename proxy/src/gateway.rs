@@ -21,7 +21,7 @@ use crate::vault::Vault;
 use crate::{answer, client_request, failure, header_fields, page_response, upstreams};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::prelude::{Error, ErrorSource, ErrorType, HttpPeer};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -408,13 +408,18 @@ impl Gateway {
         }
     }
 
+    /// Whether an answer differs from visitor to visitor.
+    pub(crate) fn is_for_this_visitor(&self, request: &Request) -> bool {
+        (request.bucket.is_some() && request.is_new_visitor)
+            || request.page.is_some_and(|page| self.fleet.view().page(page).has_two_releases())
+    }
+
     /// Gives a new visitor a bucket while some page has shares. What differs from visitor to visitor is for no shared cache.
     pub(crate) fn keep_visitor(&self, fields: &mut HeaderMap, request: &Request) {
-        let set = request.bucket.filter(|_| request.is_new_visitor);
-        let has_two_releases = || request.page.is_some_and(|page| self.fleet.view().page(page).has_two_releases());
-        if set.is_none() && !has_two_releases() {
+        if !self.is_for_this_visitor(request) {
             return;
         }
+        let set = request.bucket.filter(|_| request.is_new_visitor);
         if let Some(Ok(cookie)) = set.map(|bucket| bucket.set_cookie(request.is_https).try_into()) {
             fields.append(header::SET_COOKIE, cookie);
         }
@@ -430,7 +435,14 @@ impl Gateway {
 
     /// Sets the fields that every answer carries, a page's or ours.
     pub fn sign(&self, fields: &mut HeaderMap, request: &Request) {
-        fields.insert(X_REQUEST_ID, request.id.to_header());
+        self.signature(request, |name, value| {
+            fields.insert(name, value);
+        });
+    }
+
+    /// The fields that every answer carries, one by one.
+    pub(crate) fn signature(&self, request: &Request, mut set: impl FnMut(HeaderName, HeaderValue)) {
+        set(X_REQUEST_ID, request.id.to_header());
         if !self.live.load().file.debug_headers {
             return;
         }
@@ -442,7 +454,7 @@ impl Gateway {
             ("x-cache", request.cache.outcome.map(|outcome| outcome.seen())),
         ] {
             if let Some(Ok(value)) = said.map(HeaderValue::from_str) {
-                fields.insert(name, value);
+                set(HeaderName::from_static(name), value);
             }
         }
     }

@@ -38,29 +38,37 @@ pub fn check(status: StatusCode, fields: &HeaderMap, upgrade_was_asked: bool) ->
 
 /// Removes what is not for the client, and rewrites what names the instance.
 pub fn clean(fields: &mut HeaderMap, status: StatusCode, instance: SocketAddr, host: &str) {
-    // Most names are out by their first letter.
-    let may_be = |name: &str| matches!(name.as_bytes().first(), Some(b'k' | b'p' | b's' | b'v' | b'x'));
-    let is_unwanted =
-        |name: &&HeaderName| may_be(name.as_str()) && (is_ours(name.as_str()) || is_not_forwarded(name.as_str()));
-    let unwanted: Vec<_> = fields.keys().filter(is_unwanted).cloned().collect();
+    let (mut unwanted, mut with_urls) = (Vec::new(), Vec::new());
+    let (mut has_connection, mut has_cookies) = (false, false);
+    // One look at the names costs less than to look for each.
+    for name in fields.keys() {
+        match *name {
+            header::CONNECTION => has_connection = true,
+            header::SET_COOKIE => has_cookies = true,
+            header::UPGRADE if status != StatusCode::SWITCHING_PROTOCOLS => unwanted.push(name.clone()),
+            header::LOCATION | header::CONTENT_LOCATION | header::REFRESH | header::LINK => {
+                with_urls.push(name.clone())
+            }
+            _ if is_ours(name.as_str()) || is_not_forwarded(name.as_str()) => unwanted.push(name.clone()),
+            _ => {}
+        }
+    }
+    if has_connection && status != StatusCode::SWITCHING_PROTOCOLS {
+        unwanted.extend(nominated(fields));
+    }
+    if status == StatusCode::NO_CONTENT || status.is_informational() {
+        unwanted.extend([header::CONTENT_LENGTH, header::TRANSFER_ENCODING]);
+    }
     for name in unwanted {
         fields.remove(name);
     }
-    if status != StatusCode::SWITCHING_PROTOCOLS {
-        for name in nominated(fields) {
-            fields.remove(name);
-        }
-        fields.remove(header::UPGRADE);
-    }
-    if status == StatusCode::NO_CONTENT || status.is_informational() {
-        fields.remove(header::CONTENT_LENGTH);
-        fields.remove(header::TRANSFER_ENCODING);
-    }
     collapse_length(fields);
-    for name in [header::LOCATION, header::CONTENT_LOCATION, header::REFRESH, header::LINK] {
+    for name in with_urls {
         rewrite_urls(fields, &name, instance);
     }
-    clean_cookies(fields, host);
+    if has_cookies {
+        clean_cookies(fields, host);
+    }
 }
 
 /// Removes from cookies what names another host, and the cookie that only the proxy sets.
@@ -167,7 +175,7 @@ fn collapse_length(fields: &mut HeaderMap) {
 
 fn rewrite_urls(fields: &mut HeaderMap, name: &HeaderName, instance: SocketAddr) {
     let Entry::Occupied(mut written) = fields.entry(name) else { return };
-    for value in written.iter_mut() {
+    for value in written.iter_mut().filter(|value| memchr::memmem::find(value.as_bytes(), b"//").is_some()) {
         let public = without_instance(value.as_bytes(), instance);
         if let Some(public) = public.try_into().ok().filter(|public| public != value) {
             *value = public;

@@ -93,7 +93,7 @@ impl Request {
 
     /// Notes who asks, and by which name the request goes: those that a trusted peer gives, or our own.
     pub fn meet(&mut self, headers: &HeaderMap, peer: Option<IpAddr>, trusted_proxies: &[IpNet]) {
-        (self.started, self.peer) = (Instant::now(), peer);
+        self.peer = peer;
         self.trusted = client_request::is_trusted(peer, trusted_proxies);
         if self.trusted {
             self.id = RequestId::given(headers).unwrap_or_else(|| self.id.clone());

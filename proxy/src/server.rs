@@ -55,6 +55,10 @@ impl Server {
         let places = Arc::new(Semaphore::new(settings.file.limits.connections));
         let (stop, stopping) = watch::channel(false);
         let drain = Arc::<OnceLock<Drain>>::default();
+        for listener in &listeners {
+            // Accepted connections have it from their listener (tcp(7)).
+            rustix::net::sockopt::set_tcp_nodelay(listener, true)?;
+        }
         let mut threads = Vec::new();
         for index in 0..settings.file.threads.unwrap_or(cores) {
             let worker = Worker {
@@ -280,7 +284,6 @@ async fn accept(listener: TcpListener, places: Arc<Semaphore>, serving: Serving,
             () = connections.attend() => {}
             (accepted, permit) = accepted => match (accepted, permit) {
                 (Ok((tcp, peer)), Ok(permit)) => {
-                    let _ = tcp.set_nodelay(true);
                     connections.serve(tcp, peer, Arc::new(permit));
                 }
                 (Err(error), _) => {

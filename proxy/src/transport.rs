@@ -3,6 +3,7 @@
 
 use crate::memory_file::MemoryFile;
 use crate::parking::Parked;
+use crate::wire::within;
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use pingora_core::protocols::raw_connect::ProxyDigest;
@@ -21,7 +22,7 @@ use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// As much is gathered; more is sent at once, without a copy of what comes in one piece.
 const GATHERED: usize = 16 << 10;
@@ -77,13 +78,13 @@ impl Transport {
         let mut sent = 0;
         while sent < head.len() {
             let send = || Ok(rustix::net::send(&self.tcp, &head[sent..], flags)?);
-            sent += timeout(bound, self.tcp.async_io(Interest::WRITABLE, send)).await??;
+            sent += within(bound, self.tcp.async_io(Interest::WRITABLE, send)).await??;
         }
         let mut offset = 0;
         while let Some(left) = length.checked_sub(offset).filter(|left| *left > 0) {
             let mut at = offset as u64;
             let send = || Ok(sendfile(&self.tcp, file, Some(&mut at), left)?);
-            match timeout(bound, self.tcp.async_io(Interest::WRITABLE, send)).await?? {
+            match within(bound, self.tcp.async_io(Interest::WRITABLE, send)).await?? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 sent => offset += sent,
             }

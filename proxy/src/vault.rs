@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use disk::{Disk, Entries, IndexEntry, hex_sha256};
 use foldhash::HashMap;
+use foldhash::fast::RandomState;
 use moka::future::Cache;
 use pagefleet_config::VaultLimits;
 use std::collections::HashSet;
@@ -34,7 +35,7 @@ pub struct Vault {
     index: ArcSwap<HashMap<String, Arc<Record>>>,
     /// Held while the index is changed, never by a request that only reads.
     changing: Mutex<()>,
-    memory: Cache<String, Arc<Held>>,
+    memory: Cache<String, Arc<Held>, RandomState>,
     /// What the log said last; the truth is whether an asset is in memory alone.
     disk_works: AtomicBool,
 }
@@ -128,7 +129,7 @@ impl Vault {
             memory: Cache::builder()
                 .max_capacity(limits.memory_bytes)
                 .weigher(|_, held: &Arc<Held>| u32::try_from(held.weight()).unwrap_or(u32::MAX))
-                .build(),
+                .build_with_hasher(RandomState::default()),
             limits,
         }
     }

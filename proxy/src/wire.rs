@@ -1,43 +1,93 @@
 //! How an answer is written to a connection (RFC 9112), where pingora does not write it.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use pingora_core::protocols::http::date::get_cached_date;
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::io::{self, Cursor, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-/// An answer's head (RFC 9112 sections 4 and 5). `reason` is a phrase other than the usual one.
-pub fn head(status: StatusCode, reason: Option<&[u8]>, fields: &HeaderMap) -> BytesMut {
-    let mut head = BytesMut::with_capacity(1 << 10);
-    head.put_slice(b"HTTP/1.1 ");
-    head.put_slice(status.as_str().as_bytes());
-    head.put_u8(b' ');
-    head.put_slice(reason.unwrap_or_else(|| status.canonical_reason().unwrap_or_default().as_bytes()));
-    head.put_slice(b"\r\n");
-    for (name, value) in fields {
-        head.put_slice(name.as_str().as_bytes());
-        head.put_slice(b": ");
-        head.put_slice(value.as_bytes());
-        head.put_slice(b"\r\n");
-    }
-    head.put_slice(b"\r\n");
-    head
+/// An answer's head in the making (RFC 9112 sections 4 and 5).
+pub struct Head(Vec<u8>);
+
+/// Field lines that many answers have, written once.
+#[derive(Debug, Clone)]
+pub struct FieldLines(Bytes);
+
+/// An answer, ready to be sent but for the fields that each answer has of its own.
+#[derive(Debug)]
+pub struct WrittenAnswer {
+    /// Its status.
+    pub status: StatusCode,
+    /// The fields that many such answers have.
+    pub lines: FieldLines,
+    /// Its body. A HEAD is answered without it.
+    pub body: Bytes,
 }
 
-/// Sets the fields that are this hop's: the date, if there is none (RFC 9110 section 6.6.1), and whether the connection ends
-/// with the answer (RFC 9112 section 9.6).
-pub fn set_date_and_end(fields: &mut HeaderMap, is_last: bool) {
-    fields.entry(header::DATE).or_insert_with(get_cached_date);
-    if is_last {
-        fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    } else {
-        fields.remove(header::CONNECTION);
+/// Most heads are shorter.
+const HEAD_SIZE: usize = 640;
+
+impl Head {
+    /// The status line. `reason` is a phrase other than the usual one.
+    pub fn new(status: StatusCode, reason: Option<&[u8]>) -> Self {
+        let mut head = Vec::with_capacity(HEAD_SIZE);
+        head.extend_from_slice(b"HTTP/1.1 ");
+        head.extend_from_slice(status.as_str().as_bytes());
+        head.push(b' ');
+        head.extend_from_slice(reason.unwrap_or_else(|| status.canonical_reason().unwrap_or_default().as_bytes()));
+        head.extend_from_slice(b"\r\n");
+        Self(head)
+    }
+
+    /// One more field.
+    pub fn field(&mut self, name: &HeaderName, value: &HeaderValue) {
+        let Self(head) = self;
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+
+    /// More fields.
+    pub fn fields(mut self, fields: &HeaderMap) -> Self {
+        for (name, value) in fields {
+            self.field(name, value);
+        }
+        self
+    }
+
+    /// More fields, as they were written before.
+    pub fn lines(&mut self, FieldLines(lines): &FieldLines) {
+        self.0.extend_from_slice(lines);
+    }
+
+    /// The whole head.
+    pub fn end(mut self) -> Cursor<Vec<u8>> {
+        self.0.extend_from_slice(b"\r\n");
+        Cursor::new(self.0)
     }
 }
+
+impl FieldLines {
+    /// These fields.
+    pub fn of(fields: &HeaderMap) -> Self {
+        Self(Head(Vec::new()).fields(fields).0.into_boxed_slice().into())
+    }
+}
+
+/// The value of `Date` (RFC 9110 section 6.6.1).
+pub fn date() -> HeaderValue {
+    get_cached_date()
+}
+
+/// The value of `Connection` in an answer with which the connection ends (RFC 9112 section 9.6).
+pub const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// Whether an answer has a body at all (RFC 9112 section 6.3).
 pub fn may_have_body(method: &Method, status: StatusCode) -> bool {
@@ -64,29 +114,44 @@ pub async fn write(to: &mut (impl AsyncWrite + Unpin), mut bytes: impl Buf, boun
         // Head and body in one system call, and without a copy.
         let mut parts = [IoSlice::new(&[]); 4];
         let count = bytes.chunks_vectored(&mut parts);
-        let written = poll_fn(|cx| Pin::new(&mut *to).poll_write_vectored(cx, &parts[..count]));
-        match timeout(bound, written).await?? {
+        let writing = poll_fn(|cx| Pin::new(&mut *to).poll_write_vectored(cx, &parts[..count]));
+        match within(bound, writing).await?? {
             0 => return Err(io::ErrorKind::WriteZero.into()),
             written => bytes.advance(written),
         }
     }
-    timeout(bound, to.flush()).await?
+    within(bound, to.flush()).await?
+}
+
+/// What a future gives within `bound`. Mostly it is there at once: then no clock is looked at.
+///
+/// # Errors
+/// When it takes longer.
+pub async fn within<F: Future>(bound: Duration, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = pin!(future);
+    match poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => timeout(bound, future).await,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::SET_COOKIE;
 
     #[test]
     fn a_head_has_a_line_for_each_value() {
         let mut fields = HeaderMap::new();
-        fields.append(header::SET_COOKIE, "a=1".parse().unwrap());
-        fields.append(header::SET_COOKIE, "b=2".parse().unwrap());
-        let written = head(StatusCode::OK, None, &fields);
-        assert_eq!(&written[..], b"HTTP/1.1 200 OK\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n\r\n");
+        fields.append(SET_COOKIE, "a=1".parse().unwrap());
+        fields.append(SET_COOKIE, "b=2".parse().unwrap());
+        let mut head = Head::new(StatusCode::OK, None).fields(&fields);
+        head.lines(&FieldLines::of(&fields));
+        let lines = "set-cookie: a=1\r\nset-cookie: b=2\r\n";
+        assert_eq!(head.end().into_inner(), format!("HTTP/1.1 200 OK\r\n{lines}{lines}\r\n").as_bytes());
         let status = StatusCode::from_u16(299).unwrap();
-        assert_eq!(&head(status, None, &HeaderMap::new())[..], b"HTTP/1.1 299 \r\n\r\n");
-        assert_eq!(&head(status, Some(b"Fine"), &HeaderMap::new())[..], b"HTTP/1.1 299 Fine\r\n\r\n");
+        assert_eq!(Head::new(status, None).end().into_inner(), b"HTTP/1.1 299 \r\n\r\n");
+        assert_eq!(Head::new(status, Some(b"Fine")).end().into_inner(), b"HTTP/1.1 299 Fine\r\n\r\n");
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use std::ops::Bound;
 
 /// The fields of a 304 (RFC 9110 section 15.4.5), and `Age`.
-const IN_A_304: [header::HeaderName; 7] = [
+static IN_A_304: [header::HeaderName; 7] = [
     header::CACHE_CONTROL,
     header::CONTENT_LOCATION,
     header::DATE,
@@ -30,57 +30,48 @@ pub struct CachedAnswer {
     pub body: Bytes,
 }
 
+/// What of a kept answer a request comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// All of it.
+    Whole,
+    /// The client has it already.
+    NotModified,
+    /// A range of it.
+    Part,
+}
+
+impl Wanted {
+    /// By a GET or HEAD with these fields.
+    pub fn of(entry: &Entry, method: &Method, request: &HeaderMap) -> Self {
+        // A condition is on the page's own content, of which only a 200 is (RFC 9110 section 13.2.1).
+        if entry.status() != StatusCode::OK {
+            Self::Whole
+        } else if is_known(entry, request) {
+            Self::NotModified
+        } else if *method == Method::GET && request.contains_key(header::RANGE) && is_same(entry, request) {
+            Self::Part
+        } else {
+            Self::Whole
+        }
+    }
+}
+
 impl CachedAnswer {
     /// The answer to a GET or HEAD with these fields.
     pub fn of(entry: &Entry, method: &Method, request: &HeaderMap) -> Self {
-        let mut answer = Self::whole(entry);
-        // A condition is on the page's own content, of which only a 200 is (RFC 9110 section 13.2.1).
-        if entry.status() == StatusCode::OK {
-            if is_known(entry, request) {
-                answer.make_not_modified(entry);
-            } else if *method == Method::GET && request.contains_key(header::RANGE) && is_same(entry, request) {
-                answer.cut(request);
+        let (status, headers, body) = (entry.status(), entry.headers().clone(), entry.body().clone());
+        let mut answer = Self { status, headers, body };
+        match Wanted::of(entry, method, request) {
+            Wanted::Whole => {}
+            Wanted::NotModified => {
+                let headers = not_modified_fields(entry.headers());
+                answer = Self { status: StatusCode::NOT_MODIFIED, headers, body: Bytes::new() };
             }
+            Wanted::Part => answer.cut(request),
         }
-        answer.head_mut().insert(header::AGE, entry.age().as_secs().into());
-        answer.finish()
-    }
-}
-
-/// An answer in the making.
-struct Making {
-    parts: http::response::Parts,
-    body: Bytes,
-}
-
-impl CachedAnswer {
-    fn whole(entry: &Entry) -> Making {
-        let (mut parts, ()) = http::Response::new(()).into_parts();
-        parts.status = entry.status();
-        parts.headers = entry.headers().clone();
-        Making { parts, body: entry.body().clone() }
-    }
-}
-
-impl Making {
-    fn head_mut(&mut self) -> &mut HeaderMap {
-        &mut self.parts.headers
-    }
-
-    fn finish(self) -> CachedAnswer {
-        CachedAnswer { status: self.parts.status, headers: self.parts.headers, body: self.body }
-    }
-
-    fn make_not_modified(&mut self, entry: &Entry) {
-        let kept = IN_A_304.iter().flat_map(|name| {
-            let values = entry.headers().get_all(name).iter();
-            values.map(move |value| (name.clone(), value.clone()))
-        });
-        (self.parts.status, self.body) = (StatusCode::NOT_MODIFIED, Bytes::new());
-        self.parts.headers = HeaderMap::new();
-        for (name, value) in kept {
-            self.parts.headers.append(name, value);
-        }
+        answer.headers.insert(header::AGE, entry.age().as_secs().into());
+        answer
     }
 
     /// Cuts out one range. Several are answered whole, as RFC 9110 section 14.2 allows.
@@ -108,20 +99,31 @@ impl Making {
             return self.refuse_range(length);
         }
         let Ok(content_range) = HeaderValue::try_from(format!("bytes {start}-{}/{length}", end - 1)) else { return };
-        (self.parts.status, self.body) = (StatusCode::PARTIAL_CONTENT, self.body.slice(first..after));
-        self.parts.headers.insert(header::CONTENT_RANGE, content_range);
-        self.parts.headers.insert(header::CONTENT_LENGTH, self.body.len().into());
+        (self.status, self.body) = (StatusCode::PARTIAL_CONTENT, self.body.slice(first..after));
+        self.headers.insert(header::CONTENT_RANGE, content_range);
+        self.headers.insert(header::CONTENT_LENGTH, self.body.len().into());
     }
 
     fn refuse_range(&mut self, length: u64) {
         let Ok(content_range) = HeaderValue::try_from(format!("bytes */{length}")) else { return };
-        (self.parts.status, self.body) = (StatusCode::RANGE_NOT_SATISFIABLE, Bytes::new());
+        (self.status, self.body) = (StatusCode::RANGE_NOT_SATISFIABLE, Bytes::new());
         for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::ETAG, header::LAST_MODIFIED] {
-            self.parts.headers.remove(name);
+            self.headers.remove(name);
         }
-        self.parts.headers.insert(header::CONTENT_RANGE, content_range);
-        self.parts.headers.insert(header::CONTENT_LENGTH, 0.into());
+        self.headers.insert(header::CONTENT_RANGE, content_range);
+        self.headers.insert(header::CONTENT_LENGTH, 0.into());
     }
+}
+
+/// What of an answer's fields its 304 has.
+pub fn not_modified_fields(fields: &HeaderMap) -> HeaderMap {
+    let values =
+        |name: &'static header::HeaderName| fields.get_all(name).iter().map(move |value| (name.clone(), value.clone()));
+    let mut kept = HeaderMap::new();
+    for (name, value) in IN_A_304.iter().flat_map(values) {
+        kept.append(name, value);
+    }
+    kept
 }
 
 /// Whether the client has it already. A tag has the say over a date (RFC 9110 section 13.2.2).

@@ -1,10 +1,12 @@
 //! One answer as it is kept: what of its head is for others (RFC 9111 section 3.1), for which requests it stands
 //! (section 4.1), how old it is (4.2.3), and what a 304 makes of it (4.3.4).
 
+use super::cached_answer::{Wanted, not_modified_fields};
 use super::directives::{Asked, Said, members};
 use super::terms::{self, Reuse, Terms, Timing};
 use crate::manifest::Manifest;
 use crate::memory_file::MemoryFile;
+use crate::wire::{FieldLines, WrittenAnswer};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::sync::Arc;
@@ -82,6 +84,8 @@ pub struct Entry {
     /// The same, where it is to be sent without a copy.
     file: Option<Arc<MemoryFile>>,
     last_modified: Option<SystemTime>,
+    whole: FieldLines,
+    not_modified: FieldLines,
 }
 
 /// The request fields that an answer was selected by, and what they said.
@@ -128,7 +132,9 @@ impl Draft {
         }
         let last_modified = terms::date(&self.headers, &header::LAST_MODIFIED);
         let file = MemoryFile::of(&body).map(Arc::new);
-        Entry { draft: self, body, file, last_modified }
+        let (whole, not_modified) =
+            (FieldLines::of(&self.headers), FieldLines::of(&not_modified_fields(&self.headers)));
+        Entry { draft: self, body, file, last_modified, whole, not_modified }
     }
 }
 
@@ -141,6 +147,16 @@ impl Entry {
     /// Its fields, `content-length` among them.
     pub fn headers(&self) -> &HeaderMap {
         &self.draft.headers
+    }
+
+    /// An answer without its `Age`; `None` for a part.
+    pub fn written_answer(&self, wanted: Wanted) -> Option<WrittenAnswer> {
+        let (status, lines, body) = match wanted {
+            Wanted::Whole => (self.status(), &self.whole, self.body.clone()),
+            Wanted::NotModified => (StatusCode::NOT_MODIFIED, &self.not_modified, Bytes::new()),
+            Wanted::Part => return None,
+        };
+        Some(WrittenAnswer { status, lines: lines.clone(), body })
     }
 
     /// Its body.
@@ -206,7 +222,8 @@ impl Entry {
 
     /// Bytes in memory, about.
     pub fn weight(&self) -> usize {
-        let field = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 64;
+        // Its lines are there three times: to be read, to be sent, and for the 304.
+        let field = |(name, value): (&HeaderName, &HeaderValue)| 3 * (name.as_str().len() + value.len()) + 64;
         self.body.len() * (1 + usize::from(self.file.is_some()))
             + self.headers().iter().map(field).sum::<usize>()
             + OVERHEAD

@@ -191,30 +191,24 @@ impl Gateway {
         Ok(true)
     }
 
-    /// What is kept, as the answer to a request, which notes that.
-    pub(crate) fn cached_answer(
-        &self,
-        (entry, outcome): (&Entry, Outcome),
-        head: &Parts,
-        request: &mut Request,
-    ) -> CachedAnswer {
+    /// Notes that a request is answered with what is kept.
+    pub(crate) fn note_kept(&self, (entry, outcome): (&Entry, Outcome), request: &mut Request) {
         request.cache.outcome = Some(outcome);
         request.release = entry.release().cloned();
-        let mut answer = CachedAnswer::of(entry, &head.method, &head.headers);
-        self.sign(&mut answer.headers, request);
-        self.keep_visitor(&mut answer.headers, request);
-        answer
     }
 
     async fn serve(
         &self,
         session: &mut Session,
         request: &mut Request,
-        found: (&Entry, Outcome),
+        (entry, outcome): (&Entry, Outcome),
     ) -> pingora_core::Result<()> {
         let head = session.req_header();
         let is_head = head.method == Method::HEAD;
-        let CachedAnswer { status, headers, body } = self.cached_answer(found, head, request);
+        self.note_kept((entry, outcome), request);
+        let CachedAnswer { status, mut headers, body } = CachedAnswer::of(entry, &head.method, &head.headers);
+        self.sign(&mut headers, request);
+        self.keep_visitor(&mut headers, request);
         let mut response = ResponseHeader::build_no_case(status, Some(0))?;
         header_fields::of_response(&mut response, |fields| *fields = headers);
         if self.draining.load(Ordering::Relaxed) {
