@@ -54,7 +54,7 @@ pub enum Ending {
     All,
 }
 
-/// What a connection waits for only now and then is no part of it: most connections are to be small.
+/// What only some connections wait for.
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl Serve {
@@ -161,7 +161,8 @@ impl Serve {
             }
             Course::Forward => {
                 let upstreams = &self.upstreams;
-                Forward { gateway, upstreams, serving, guard, timeouts }.request(head, request).await
+                // What only some requests need is no part of every connection: most are to be small.
+                Box::pin(Forward { gateway, upstreams, serving, guard, timeouts }.request(head, request)).await
             }
             Course::Pingora(dispatch) => {
                 request.dispatched = Some(dispatch);

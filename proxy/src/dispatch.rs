@@ -106,7 +106,7 @@ impl Gateway {
         match decide(false) {
             AssetDecision::LookAgain if self.checker.is_missed(&request.path) => AssetDecision::Unknown,
             AssetDecision::LookAgain => {
-                self.checker.look_again(referer.map(|referer| referer.page)).await;
+                Box::pin(self.checker.look_again(referer.map(|referer| referer.page))).await;
                 let found = decide(true);
                 if found == AssetDecision::Unknown {
                     self.checker.remember_miss(&request.path);
@@ -131,7 +131,7 @@ impl Gateway {
         if let Some((path, release)) = known {
             let mut held = vault.held(&path).await;
             if held.is_none() {
-                self.admission.fill(page, &path).await;
+                Box::pin(self.admission.fill(page, &path)).await;
                 held = vault.held(&path).await;
             }
             if let Some(held) = held {

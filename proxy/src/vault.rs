@@ -153,7 +153,8 @@ impl Vault {
         if let Some(held) = self.memory.get(record.key.as_str()).await {
             return Some(held);
         }
-        let loaded = self.memory.try_get_with(record.key.clone(), self.load(&record.entry)).await;
+        // Seldom: so it is no part of every request.
+        let loaded = Box::pin(self.memory.try_get_with(record.key.clone(), self.load(&record.entry))).await;
         loaded.map_err(|error| self.lose(&record, &error)).ok()
     }
 
