@@ -61,25 +61,23 @@ impl<W: Fn(&[u8], Urgency) + 'static> Subscriber for Lines<W> {
 fn line(event: &Event<'_>) -> (Vec<u8>, Urgency) {
     let level = *event.metadata().level();
     let mut line = Pairs(Vec::with_capacity(LENGTH));
-    let now = humantime::format_rfc3339_micros(SystemTime::now());
-    write!(line.0, "{{\"timestamp\":\"{now}\"").expect("memory can be written to");
-    line.plain("level", level.as_str());
+    line.parts(&["{\"timestamp\":\""]);
+    write!(line.0, "{}", humantime::format_rfc3339_micros(SystemTime::now())).expect("memory can be written to");
+    line.parts(&["\",\"level\":\"", level.as_str(), "\""]);
     event.record(&mut line);
     line.pair("target", event.metadata().target());
     let mut urgency = Urgency::Now;
     context::log_fields(|context, method, path| {
-        line.name("span");
-        line.0.extend_from_slice(b"{\"name\":\"request\"");
-        line.plain("request_id", context.request_id());
-        line.plain("trace_id", context.trace_id());
-        line.plain("method", method.as_str());
+        // Ids and methods are tokens (RFC 9110, section 5.6.2), of which nothing has to be escaped.
+        line.parts(&[",\"span\":{\"name\":\"request\",\"request_id\":\"", context.request_id()]);
+        line.parts(&["\",\"trace_id\":\"", context.trace_id(), "\",\"method\":\"", method.as_str(), "\""]);
         line.pair("path", path);
-        line.0.push(b'}');
+        line.parts(&["}"]);
         if level >= Level::INFO {
             urgency = Urgency::Soon;
         }
     });
-    line.0.extend_from_slice(b"}\n");
+    line.parts(&["}\n"]);
     (line.0, urgency)
 }
 
@@ -88,22 +86,13 @@ struct Pairs(Vec<u8>);
 
 impl Pairs {
     fn pair(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
-        self.name(name);
+        self.parts(&[",\"", name, "\":"]);
         serde_json::to_writer(&mut self.0, value).expect("texts and numbers can be written to memory");
     }
 
-    /// A text of which nothing has to be escaped: ids and methods are tokens (RFC 9110, section 5.6.2).
-    fn plain(&mut self, name: &str, text: &str) {
-        self.name(name);
-        self.0.push(b'"');
-        self.0.extend_from_slice(text.as_bytes());
-        self.0.push(b'"');
-    }
-
-    fn name(&mut self, name: &str) {
-        self.0.extend_from_slice(b",\"");
-        self.0.extend_from_slice(name.as_bytes());
-        self.0.extend_from_slice(b"\":");
+    /// Texts that are JSON as they are.
+    fn parts(&mut self, texts: &[&str]) {
+        texts.iter().for_each(|text| self.0.extend_from_slice(text.as_bytes()));
     }
 }
 
@@ -133,7 +122,7 @@ impl Visit for Pairs {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.pair(field.name(), &Shown(format_args!("{value:?}")));
+        self.pair(field.name(), &Debugged(value));
     }
 }
 
@@ -143,6 +132,21 @@ struct Shown<T>(T);
 impl<T: fmt::Display> Serialize for Shown<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
+    }
+}
+
+/// A text, as it is for who looks for mistakes.
+struct Debugged<'a>(&'a dyn fmt::Debug);
+
+impl fmt::Display for Debugged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Debugged<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
