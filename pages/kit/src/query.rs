@@ -26,10 +26,13 @@ mod source;
 
 use std::any::Any;
 use std::fmt;
+use std::future::ready;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use serde::de::DeserializeOwned;
 use service_kit::client::Request;
 use service_kit::context;
@@ -75,9 +78,17 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Query<T> {
     }
 
     /// Asks by `request`, a `GET`: its path and query are what the answer is kept by.
-    pub async fn ask(&self, request: Request) -> Answer<Arc<T>> {
-        let answer = Inner::ask(&self.0, request).await;
-        answer.map(|content| content.downcast().expect("a query reads answers of its own type"))
+    pub fn ask(&self, request: Request) -> impl Future<Output = Answer<Arc<T>>> + Send + use<T> {
+        let answer = match self.0.known(&request) {
+            Some(answer) => Either::Left(ready(answer)),
+            // In a box: every handler that asks something would have the request in itself, and move it about.
+            None => Either::Right(Box::pin(self.0.clone().ask(request))),
+        };
+        let inner = self.0.clone();
+        answer.map(move |answer| {
+            answer.counter(&inner.call.outcomes).inc();
+            answer.map(|content| content.downcast().expect("a query reads answers of its own type"))
+        })
     }
 
     fn of(call: Call, ages: Ages) -> Self {
@@ -86,17 +97,19 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Query<T> {
 }
 
 impl Inner {
-    async fn ask(self: &Arc<Self>, request: Request) -> Answer<Content> {
-        let answer = match request.is_personal() {
+    /// What can be said at once. What is for one visitor has no place in a memory that everybody shares.
+    fn known(&self, request: &Request) -> Option<Answer<Content>> {
+        match request.is_personal() {
+            false => self.memory.fresh(&request.target()),
+            true => None,
+        }
+    }
+
+    async fn ask(self: Arc<Self>, request: Request) -> Answer<Content> {
+        match request.is_personal() {
             false => self.answer(request).await,
-            // It has no place in a memory that everybody shares. In a box, since a call takes kilobytes which every handler
-            // that asks something would have in itself, and move about.
-            true => Box::pin(self.call.make(request))
-                .await
-                .map_or(Answer::Unavailable, |(content, _)| Answer::Fresh(content)),
-        };
-        answer.counter(&self.call.outcomes).inc();
-        answer
+            true => self.call.make(request).await.map_or(Answer::Unavailable, |(content, _)| Answer::Fresh(content)),
+        }
     }
 
     async fn answer(self: &Arc<Self>, request: Request) -> Answer<Content> {

@@ -27,9 +27,15 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Lookup<T> {
     ///
     /// # Errors
     /// When the service gives no answer now. It has been logged.
-    pub async fn ask(&self, request: Request) -> Result<T, Unavailable> {
-        let content = ask(&self.0, request).await?.downcast().ok();
-        Ok(content.and_then(Arc::into_inner).expect("a lookup reads answers of its own type, and has them for itself"))
+    pub fn ask(&self, request: Request) -> impl Future<Output = Result<T, Unavailable>> + Send + use<T> {
+        // In a box: every handler that may ask something would have the request in itself, and move it about.
+        let answer = Box::pin(ask(self.0.clone(), request));
+        async move {
+            let content = answer.await?.downcast().ok();
+            Ok(content
+                .and_then(Arc::into_inner)
+                .expect("a lookup reads answers of its own type, and has them for itself"))
+        }
     }
 }
 
@@ -41,7 +47,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Lookup<Option<T>> {
     }
 }
 
-async fn ask(call: &Arc<Call>, request: Request) -> Result<Content, Unavailable> {
+async fn ask(call: Arc<Call>, request: Request) -> Result<Content, Unavailable> {
     let answer = answer(call.clone(), request).await;
     let Outcomes { fresh, unavailable, .. } = &call.outcomes;
     if answer.is_ok() { fresh } else { unavailable }.inc();
