@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use page_kit::outbox::{Outbox, Settings};
-use page_kit::{Config, Error, Result, Source, html, price, request_id};
+use page_kit::{Config, Error, Result, Routes, Source, html, price, request_id};
 use templates::{Frame, OrderLine, Problem, Shell, Totals};
 
 use crate::visitor::Visitor;
@@ -55,7 +55,7 @@ impl Checkout {
 }
 
 /// Every URL of this page.
-pub(crate) fn routes(page: Checkout) -> Router {
+pub(crate) fn routes(page: Checkout) -> Routes {
     let page = Arc::new(page);
     let routes = Router::new()
         .route("/checkout", get(basket::show))

@@ -7,10 +7,10 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use page_kit::{Answer, Config, Error, Kept, Result, Source, html, request_id};
+use page_kit::{Answer, Config, Error, Kept, Result, Routes, Source, html, request_id};
 use templates::{Frame, Problem, Shell};
 use tokio::join;
 
@@ -20,6 +20,10 @@ use crate::{PAGE, accounts, assets, catalog, orders, product, sample, visitor};
 
 /// Names the part of a view that a script asks for, at the view's own URL.
 pub(crate) const FRAGMENT: &str = "x-fragment";
+
+const BY_FRAGMENT: HeaderValue = HeaderValue::from_static(FRAGMENT);
+const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=60");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 const ROBOTS: &str = "User-agent: *\nDisallow: /checkout\nDisallow: /my-account\n";
 
@@ -78,7 +82,7 @@ pub(crate) struct Sources {
 }
 
 /// Every URL of this page, as its `page.toml` lists them.
-pub(crate) fn routes(config: &Config) -> Result<Router> {
+pub(crate) fn routes(config: &Config) -> Result<Routes> {
     let sources = Sources {
         catalog: config.source("catalog", sample::catalog::routes)?,
         orders: config.source("orders", sample::orders::routes)?,
@@ -87,7 +91,7 @@ pub(crate) fn routes(config: &Config) -> Result<Router> {
     Ok(routes_with(config, &sources))
 }
 
-pub(crate) fn routes_with(config: &Config, sources: &Sources) -> Router {
+pub(crate) fn routes_with(config: &Config, sources: &Sources) -> Routes {
     let page = Arc::new(Frontpage {
         frame: Frame::new(PAGE.name, config.asset_urls()),
         assets: assets::Urls::new(config.asset_urls()),
@@ -148,12 +152,12 @@ async fn home(
     let Some(view) = view else {
         return Ok(not_found(State(page)).await?.into_response());
     };
-    Ok(([(CACHE_CONTROL, for_everybody(is_complete)), (VARY, FRAGMENT)], view).into_response())
+    Ok(([(CACHE_CONTROL, for_everybody(is_complete)), (VARY, BY_FRAGMENT)], view).into_response())
 }
 
 /// How a view may be kept that is the same for everybody: not at all when it shows something old, or lacks something.
-pub(crate) fn for_everybody(is_complete: bool) -> &'static str {
-    if is_complete { "public, max-age=60" } else { "no-store" }
+pub(crate) fn for_everybody(is_complete: bool) -> HeaderValue {
+    if is_complete { PUBLIC } else { NO_STORE }
 }
 
 /// The results alone, for the script that puts them in place.

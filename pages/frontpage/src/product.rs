@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
 use page_kit::{Answer, Cookies, Error, ServiceError, html, log_missing, not_now};
@@ -67,7 +67,7 @@ pub(crate) async fn show(
     };
     view.added = query.contains_key("added");
     let caching = match view.as_of.is_none() {
-        true if view.added => "private, no-cache",
+        true if view.added => HeaderValue::from_static("private, no-cache"),
         is_complete => for_everybody(is_complete),
     };
     Ok(([(CACHE_CONTROL, caching)], html(&*view)?).into_response())

@@ -3,10 +3,14 @@
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderName;
 use axum::http::request::Parts;
 use axum::response::{IntoResponseParts, ResponseParts};
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, Expiration, SameSite};
+
+/// The scheme that the visitor came by, as the proxy says it.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 const SESSION: &str = "session";
 const BASKET: &str = "basket";
@@ -42,6 +46,9 @@ impl Cookies {
     /// Signs the visitor out.
     #[must_use]
     pub fn without_session(self) -> Self {
+        if self.jar.get(SESSION).is_none() {
+            return self;
+        }
         let cookie = Cookie::build(SESSION).path("/").build();
         Self { jar: self.jar.remove(cookie), ..self }
     }
@@ -73,7 +80,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Cookies {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let scheme = parts.headers.get("x-forwarded-proto");
+        let scheme = parts.headers.get(FORWARDED_PROTO);
         let secure = scheme.is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
         Ok(Self { jar: CookieJar::from_headers(&parts.headers), secure })
     }

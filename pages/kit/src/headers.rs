@@ -6,6 +6,14 @@ use axum::http::header::{
 };
 use axum::response::Response;
 
+/// Nobody but the visitor may keep an answer, and the visitor's browser asks again.
+pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+/// Nobody may keep an answer.
+pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const REFERRER: HeaderValue = HeaderValue::from_static("strict-origin-when-cross-origin");
+
 /// Everything from this site, nothing inline; so pages need no nonce.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
@@ -17,12 +25,12 @@ pub(crate) fn add(mut response: Response) -> Response {
     let headers = response.headers_mut();
     // With those that the server adds: grown once.
     headers.reserve(8);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.entry(CACHE_CONTROL).or_insert(PRIVATE);
     let is_html = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
     if is_html {
         headers.insert(CONTENT_SECURITY_POLICY, POLICY);
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin"));
+        headers.insert(REFERRER_POLICY, REFERRER);
     }
     response
 }

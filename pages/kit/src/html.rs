@@ -4,23 +4,44 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use askama::Template;
-use axum::body::Bytes;
-use axum::http::header::{CACHE_CONTROL, ETAG, RETRY_AFTER};
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use service_kit::context;
 
-use crate::{Error, validators};
+use crate::{Error, headers, validators};
+
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// The view, rendered.
 ///
 /// # Errors
 /// When the template fails.
-pub fn html<V: Template>(view: &V) -> Result<Html<String>, Error> {
+pub fn html<V: Template>(view: &V) -> Result<Rendered, Error> {
     // The hint is the text of the template without what it shows: as much again, and most views are not moved as they grow.
     let mut body = String::with_capacity(2 * V::SIZE_HINT);
     view.render_into(&mut body)?;
-    Ok(Html(body))
+    Ok(Rendered(body))
+}
+
+/// A view as it was rendered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered(String);
+
+impl IntoResponse for Rendered {
+    fn into_response(self) -> Response {
+        html_response(self.0.into())
+    }
+}
+
+fn html_response(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    // With those that a handler, the page kit and the server add: not moved as they grow.
+    headers.reserve(12);
+    headers.insert(CONTENT_TYPE, HTML);
+    response
 }
 
 /// A view that is the same for everybody, as it was rendered last: good for as long as what it shows is the same.
@@ -35,7 +56,9 @@ pub struct Document {
 
 impl IntoResponse for Document {
     fn into_response(self) -> Response {
-        ([(ETAG, self.tag)], Html(self.body)).into_response()
+        let mut response = html_response(self.body.into());
+        response.headers_mut().insert(ETAG, self.tag);
+        response
     }
 }
 
@@ -47,13 +70,13 @@ impl<S: PartialEq> Kept<S> {
     pub fn or_render<E>(
         &self,
         shows: S,
-        render: impl FnOnce() -> Result<Option<Html<String>>, E>,
+        render: impl FnOnce() -> Result<Option<Rendered>, E>,
     ) -> Result<Option<Document>, E> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, document)) = kept.as_ref().filter(|(shown, _)| *shown == shows) {
             return Ok(Some(document.clone()));
         }
-        let Some(Html(body)) = render()? else {
+        let Some(Rendered(body)) = render()? else {
             return Ok(None);
         };
         let document = Document { tag: validators::tag(body.as_bytes()), body: body.into() };
@@ -86,8 +109,8 @@ pub fn not_now(view: &impl Template) -> Result<Response, Error> {
 
 /// How a view that is rendered for one visitor may be kept: by that visitor's browser, which asks again; or not at
 /// all, when it lacks what a service would have added.
-pub fn private(is_complete: bool) -> [(HeaderName, &'static str); 1] {
-    [(CACHE_CONTROL, if is_complete { "private, no-cache" } else { "no-store" })]
+pub fn private(is_complete: bool) -> [(HeaderName, HeaderValue); 1] {
+    [(CACHE_CONTROL, if is_complete { headers::PRIVATE } else { headers::NO_STORE })]
 }
 
 /// The id by which this request's log lines are found; empty outside of a request.
@@ -103,7 +126,7 @@ mod tests {
     fn a_view_is_rendered_again_when_it_shows_something_else() {
         let kept = Kept::default();
         let view = |shows, text: Result<Option<&str>, ()>| {
-            let body = kept.or_render(shows, || text.map(|text| text.map(|text| Html(text.to_owned()))));
+            let body = kept.or_render(shows, || text.map(|text| text.map(|text| Rendered(text.to_owned()))));
             body.map(|kept| kept.map(|document| String::from_utf8(document.body.to_vec()).unwrap()))
         };
         let told = |text: &str| Ok(Some(text.to_owned()));

@@ -3,7 +3,7 @@
 //! A page's `main` reads like this:
 //!
 //! ```no_run
-//! # mod page { pub fn routes(_: &page_kit::Config) -> Result<axum::Router, page_kit::Failure> { unimplemented!() } }
+//! # mod page { pub fn routes(_: &page_kit::Config) -> Result<page_kit::Routes, page_kit::Failure> { unimplemented!() } }
 //! const PAGE: page_kit::Page =
 //!     page_kit::Page { name: "checkout", version: "0.1.0", build: None, check: &["/checkout"] };
 //!
@@ -64,11 +64,11 @@ pub use config::{Config, Page};
 pub use cookies::Cookies;
 pub use data::{Data, FolderError};
 pub use error::{Error, Result, log_missing};
-pub use html::{Document, Kept, html, not_now, private, request_id};
+pub use html::{Document, Kept, Rendered, html, not_now, private, request_id};
 pub use local_path::{link, local_path};
 pub use metrics::Metrics;
 pub use money::price;
-pub use problem::{Problem, with_problems};
+pub use problem::{Problem, Routes, with_problems};
 pub use query::{Ages, Answer, Lookup, Query, Source, Unavailable};
 pub use serve::{app, serve, serve_with};
 pub use time::{ago, day, time_ago};

@@ -1,15 +1,18 @@
 //! An answer that says what went wrong: without any asset here, so that it can't fail itself; in the shell of the site
 //! where a page says how.
 
+use std::fmt;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
+use axum::extract::Request;
 use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
+use axum::routing::Route;
 use futures_util::TryFutureExt;
-use service_kit::layers::{self, caught};
+use service_kit::layers::{Answer, caught};
 use tower::Service;
 
 use crate::{Error, request_id};
@@ -83,29 +86,51 @@ impl IntoResponse for Problem {
     }
 }
 
+/// A page's own routes, and how their problems are shown.
+pub struct Routes {
+    pub(crate) router: Router,
+    pub(crate) problems: Problems,
+}
+
 /// `routes`, whose problems are shown as `render` says: errors, panics, and whatever was refused without a view of its
 /// own to somebody who looks at it.
-pub fn with_problems<F>(routes: Router, render: F) -> Router
+pub fn with_problems<F>(routes: Router, render: F) -> Routes
 where
-    F: Fn(Problem) -> askama::Result<String> + Clone + Send + Sync + 'static,
+    F: Fn(Problem) -> askama::Result<String> + Send + Sync + 'static,
 {
-    let render = Arc::new(render);
-    layers::around(routes, move |request, inside| {
-        let (render, for_people) = (render.clone(), accepts_html(request.headers()));
-        let answer = caught(inside.call(request), |panic| Error::Panicked(panic.to_owned()).into_response());
-        answer.map_ok(move |mut response| {
-            if for_people && is_bare_refusal(&response) {
-                response = with_a_view(&response);
-            }
-            if let Some(problem) = response.extensions_mut().remove::<Problem>()
-                && let Ok(body) = render(problem)
-            {
-                *response.body_mut() = body.into();
-                response.headers_mut().remove("content-length");
-            }
-            response
-        })
-    })
+    Routes { router: routes, problems: Problems(Arc::new(render)) }
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Routes").field("router", &self.router).finish_non_exhaustive()
+    }
+}
+
+/// How the problems of a page are shown. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Problems(Arc<dyn Fn(Problem) -> askama::Result<String> + Send + Sync>);
+
+impl Problems {
+    /// What `page` answers, or the view of what went wrong.
+    pub(crate) fn around(&self, request: Request, page: &mut Route) -> impl Future<Output = Answer> + Send + use<> {
+        let (problems, for_people) = (self.clone(), accepts_html(request.headers()));
+        let answer = caught(page.call(request), |panic| Error::Panicked(panic.to_owned()).into_response());
+        answer.map_ok(move |response| problems.shown(response, for_people))
+    }
+
+    fn shown(&self, mut response: Response, for_people: bool) -> Response {
+        if for_people && is_bare_refusal(&response) {
+            response = with_a_view(&response);
+        }
+        if let Some(problem) = response.extensions_mut().remove::<Problem>()
+            && let Ok(body) = (self.0)(problem)
+        {
+            *response.body_mut() = body.into();
+            response.headers_mut().remove("content-length");
+        }
+        response
+    }
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {
@@ -134,14 +159,18 @@ mod tests {
     use axum::body::Body;
     use axum::extract::Path;
     use axum::routing::get;
-    use http::Request;
     use http_body_util::BodyExt;
+    use service_kit::layers;
     use tower::ServiceExt;
 
     use super::*;
 
-    async fn answer(routes: Router) -> (StatusCode, String) {
-        let response = routes.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
+    fn page(routes: Routes) -> Router {
+        layers::around(routes.router, move |request, page| routes.problems.around(request, page))
+    }
+
+    async fn answer(router: Router) -> (StatusCode, String) {
+        let response = router.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
         let status = response.status();
         (status, String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap())
     }
@@ -160,9 +189,9 @@ mod tests {
     #[tokio::test]
     async fn a_page_shows_problems_in_its_own_shell() {
         let show = |problem: Problem| Ok(format!("<main>{}</main>", problem.heading));
-        assert_eq!(answer(with_problems(failing(), show)).await.1, "<main>Something slipped</main>");
+        assert_eq!(answer(page(with_problems(failing(), show))).await.1, "<main>Something slipped</main>");
         let panicking = Router::new().route("/", get(async || -> () { panic!("a secret") }));
-        let (status, body) = answer(with_problems(panicking, show)).await;
+        let (status, body) = answer(page(with_problems(panicking, show))).await;
         assert_eq!((status.as_u16(), body.as_str()), (500, "<main>Something slipped</main>"));
     }
 
@@ -171,7 +200,7 @@ mod tests {
         let show = |problem: Problem| Ok(format!("<main>{} {}</main>", problem.status, problem.heading));
         let form = axum::routing::post(async |_: axum::Form<HashMap<String, String>>| "taken");
         let routes = Router::new().route("/form", form).route("/names/{name}", get(async |_: Path<String>| "read"));
-        let page = with_problems(routes, show);
+        let page = page(with_problems(routes, show));
         let send = async |request: &str, headers: &[(&str, &str)], body: String| {
             let (method, path) = request.split_once(' ').unwrap();
             let request = headers.iter().fold(Request::builder().method(method).uri(path), |request, (name, value)| {

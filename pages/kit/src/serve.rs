@@ -13,7 +13,7 @@ use futures_util::TryFutureExt;
 use futures_util::future::Either;
 use prometheus::IntCounter;
 use serde_json::json;
-use service_kit::layers::{self, Answer};
+use service_kit::layers::Answer;
 use service_kit::serve::Server;
 use service_kit::{Failure, telemetry};
 use shared_assets::Asset;
@@ -22,6 +22,7 @@ use tower::Service;
 use crate::assets::{Assets, NameTaken};
 use crate::config::Config;
 use crate::manifest::Manifest;
+use crate::problem::{Problems, Routes};
 use crate::validators::Asked;
 use crate::work::Work;
 use crate::{check, form_protection, headers, manifest, metrics};
@@ -36,7 +37,7 @@ const SAMPLE_BASKET: &str = "basket=sample";
 ///
 /// # Errors
 /// When two assets have one name, the address can't be listened on, or the check fails.
-pub async fn serve(config: &Config, bundles: &[&'static [Asset]], routes: Router) -> Result<(), Failure> {
+pub async fn serve(config: &Config, bundles: &[&'static [Asset]], routes: Routes) -> Result<(), Failure> {
     serve_with(config, bundles, routes, Vec::new()).await
 }
 
@@ -47,7 +48,7 @@ pub async fn serve(config: &Config, bundles: &[&'static [Asset]], routes: Router
 pub async fn serve_with(
     config: &Config,
     bundles: &[&'static [Asset]],
-    routes: Router,
+    routes: Routes,
     work: Vec<Work>,
 ) -> Result<(), Failure> {
     let assets = Assets::new(bundles)?;
@@ -65,11 +66,11 @@ pub async fn serve_with(
         told.iter().for_each(|(name, tell)| live[*name] = tell());
         live
     };
-    let router = around(config, assets, &manifest, routes);
     let server = Server::new(page, &config.flags.listen).finishing_late().live(live);
+    let app = around(&server, config, (assets, &manifest), routes);
     let begin = |work: Work| (tokio::spawn((work.run)(server.readiness())), work.finish);
     let working: Vec<_> = work.into_iter().map(begin).collect();
-    server.run(router).await?;
+    server.run_app(app).await?;
     for (work, finish) in working {
         // It can only have panicked, which has been told.
         let _panicked = work.await;
@@ -78,45 +79,55 @@ pub async fn serve_with(
     Ok(())
 }
 
-/// All that [`serve`] serves but whether it is live and ready, in process; for tests.
+/// All that [`serve`] serves, in process; for tests.
 ///
 /// # Errors
 /// When two assets have one name.
-pub fn app(config: &Config, bundles: &[&'static [Asset]], routes: Router) -> Result<Router, NameTaken> {
+pub fn app(config: &Config, bundles: &[&'static [Asset]], routes: Routes) -> Result<Router, NameTaken> {
     let assets = Assets::new(bundles)?;
     let manifest = Manifest::new(&config.page, &assets);
-    Ok(around(config, assets, &manifest, routes))
+    let server = Server::new(config.page.name, &config.flags.listen).finishing_late();
+    Ok(around(&server, config, (assets, &manifest), routes))
 }
 
-fn around(config: &Config, assets: Assets, manifest: &Manifest, routes: Router) -> Router {
+fn around(
+    server: &Server,
+    config: &Config,
+    (assets, manifest): (Assets, &Manifest),
+    Routes { router, problems }: Routes,
+) -> Router {
     let requests = config.metrics.requests().clone();
-    let counted = requests.clone();
-    let is_alone = config.flags.standalone;
-    let routes = layers::around(routes, move |request, page| around_page(request, page, &requests, is_alone));
-    let assets = layers::around(crate::assets::routes(Arc::new(assets)), move |request, asset| {
-        counted.inc();
+    let around = Around { requests: requests.clone(), is_alone: config.flags.standalone, problems };
+    let page = server.around(router, move |request, page| around.answer(request, page));
+    let assets = server.around(crate::assets::routes(Arc::new(assets)), move |request, asset| {
+        requests.inc();
         asset.call(request)
     });
-    routes.merge(assets).merge(manifest::routes(manifest)).merge(metrics::routes(config.metrics.clone()))
+    let about = manifest::routes(manifest).merge(metrics::routes(config.metrics.clone()));
+    page.merge(assets).merge(server.app(about))
 }
 
 /// What happens around every request for the page itself.
-fn around_page(
-    mut request: Request,
-    page: &mut Route,
-    requests: &IntCounter,
+#[derive(Clone)]
+struct Around {
+    requests: IntCounter,
     is_alone: bool,
-) -> impl Future<Output = Answer> + Send + use<> {
-    requests.inc();
-    if is_alone {
-        bring_sample_basket(request.headers_mut());
+    problems: Problems,
+}
+
+impl Around {
+    fn answer(&self, mut request: Request, page: &mut Route) -> impl Future<Output = Answer> + Send + use<> {
+        self.requests.inc();
+        if self.is_alone {
+            bring_sample_basket(request.headers_mut());
+        }
+        let asked = Asked::by(&request);
+        let answer = match form_protection::check(&request) {
+            Ok(()) => Either::Left(self.problems.around(request, page)),
+            Err(refused) => Either::Right(ready(Ok(refused.into_response()))),
+        };
+        answer.and_then(async |response| Ok(headers::add(asked.answered(response).await)))
     }
-    let asked = Asked::by(&request);
-    let answer = match form_protection::check(&request) {
-        Ok(()) => Either::Left(page.call(request)),
-        Err(refused) => Either::Right(ready(Ok(refused.into_response()))),
-    };
-    answer.and_then(async |response| Ok(headers::add(asked.answered(response).await)))
 }
 
 fn bring_sample_basket(headers: &mut HeaderMap) {

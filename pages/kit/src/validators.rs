@@ -33,7 +33,8 @@ impl Asked {
             if response.body().size_hint().exact().is_none_or(|length| length == 0) {
                 return response;
             }
-            response = match tagged(response).await {
+            // In a box: few answers get here, and all would make room for what this takes.
+            response = match Box::pin(tagged(response)).await {
                 Ok(response) => response,
                 Err(error) => return error.into_response(),
             };
@@ -56,14 +57,15 @@ pub(crate) fn tag(bytes: &[u8]) -> HeaderValue {
 
 /// Whether every cache may keep an answer for a time.
 fn is_public(headers: &HeaderMap) -> bool {
-    let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    let lines = headers.get_all(CACHE_CONTROL).iter().map(HeaderValue::as_bytes);
     let mut is_public = false;
-    for directive in lines.flat_map(|line| line.split(',')).map(str::trim) {
-        let name = directive.split('=').next().unwrap_or_default();
-        if ["no-store", "private"].iter().any(|closed| name.eq_ignore_ascii_case(closed)) {
+    for directive in lines.flat_map(|line| line.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii) {
+        let name = directive.split(|&byte| byte == b'=').next().unwrap_or_default();
+        let is_one_of = |names: &[&str]| names.iter().any(|one| name.eq_ignore_ascii_case(one.as_bytes()));
+        if is_one_of(&["no-store", "private"]) {
             return false;
         }
-        is_public |= ["public", "max-age", "s-maxage"].iter().any(|open| name.eq_ignore_ascii_case(open));
+        is_public |= is_one_of(&["public", "max-age", "s-maxage"]);
     }
     is_public
 }

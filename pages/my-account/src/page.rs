@@ -9,7 +9,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
-use page_kit::{Config, Data, Error, Result, ServiceError, Source, html, link, local_path, log_missing, request_id};
+use page_kit::{
+    Config, Data, Error, Result, Routes, ServiceError, Source, html, link, local_path, log_missing, request_id,
+};
 use templates::{Frame, Problem, Shell};
 
 use crate::visitor::Visitor;
@@ -68,7 +70,7 @@ impl MyAccount {
 }
 
 /// Every URL of this page.
-pub(crate) fn routes(page: MyAccount) -> Router {
+pub(crate) fn routes(page: MyAccount) -> Routes {
     let page = Arc::new(page);
     let routes = Router::new()
         .route("/my-account", get(overview::show))

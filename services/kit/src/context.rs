@@ -28,6 +28,8 @@ pub const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeo
 /// What is logged for a path that no route has.
 const NO_ROUTE: &str = "(none)";
 
+const VISIBLE: &str = "ids are visible ASCII";
+
 /// Longer ids than this are not ours and would only fill the logs.
 const REQUEST_ID_MAX: usize = 128;
 
@@ -73,7 +75,8 @@ pub struct RequestContext {
 
 #[derive(Debug, Clone)]
 struct Ids {
-    request_id: String,
+    /// As it is sent.
+    request_id: HeaderValue,
     trace_id: String,
     /// The request's method and route, for log lines; none when there is no request. The route and not the path, which may
     /// name a basket or an order: who knows its name may have it.
@@ -95,18 +98,18 @@ impl RequestContext {
     /// The context of an arriving request: what it brought, as far as that is well-formed, and a new span of its trace.
     /// It has as long as [`REQUEST_TIMEOUT`] tells, within 1 ms and 60 s; untold, 10 s.
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        let request_id = text(headers, &REQUEST_ID).filter(|id| is_request_id(id));
+        let request_id = headers.get(REQUEST_ID).filter(|id| is_request_id(id.as_bytes())).cloned();
         let trace = text(headers, &TRACEPARENT).and_then(traceparent::parse);
         let time = text(headers, &REQUEST_TIMEOUT).and_then(timeout::parse);
         Self::begun(request_id, trace, time.unwrap_or(timeout::UNTOLD))
     }
 
     /// A context that makes up what nobody has told.
-    fn begun(request_id: Option<&str>, trace: Option<(&str, bool)>, time: Duration) -> Self {
-        let (mut new_id, mut new_trace) = (Uuid::encode_buffer(), Uuid::encode_buffer());
-        let request_id = request_id.unwrap_or_else(|| Uuid::new_v4().hyphenated().encode_lower(&mut new_id));
+    fn begun(request_id: Option<HeaderValue>, trace: Option<(&str, bool)>, time: Duration) -> Self {
+        let mut new_trace = Uuid::encode_buffer();
+        let request_id = request_id.unwrap_or_else(new_request_id);
         let (trace_id, sampled) = trace.unwrap_or_else(|| (Uuid::new_v4().simple().encode_lower(&mut new_trace), true));
-        let ids = Ids { request_id: request_id.into(), trace_id: trace_id.into(), request: None };
+        let ids = Ids { request_id, trace_id: trace_id.into(), request: None };
         Self { ids: Arc::new(ids), span_id: random_span_id(), sampled, deadline: Instant::now() + time }
     }
 
@@ -120,7 +123,7 @@ impl RequestContext {
 
     /// The id that names the request in logs and on error pages.
     pub fn request_id(&self) -> &str {
-        &self.ids.request_id
+        self.ids.request_id.to_str().expect(VISIBLE)
     }
 
     /// The trace, as 32 hex digits.
@@ -148,20 +151,25 @@ impl RequestContext {
 
     /// The id as a header's value.
     pub(crate) fn request_id_header(&self) -> HeaderValue {
-        visible(&self.ids.request_id)
+        self.ids.request_id.clone()
     }
 
     /// Id and trace, for a request to another server. What time it has is known once it goes out.
     pub fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(2);
         headers.insert(REQUEST_ID, self.request_id_header());
-        headers.insert(TRACEPARENT, visible(&self.traceparent()));
+        headers.insert(TRACEPARENT, HeaderValue::try_from(self.traceparent()).expect(VISIBLE));
         headers
     }
 
     /// Runs `work` with this context as the current one.
-    pub async fn scope<F: Future>(self, work: F) -> F::Output {
-        CURRENT.scope(self, work).await
+    pub fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self, work)
+    }
+
+    /// Does at once what `begin` does, with this context as the current one.
+    pub(crate) fn during<T>(&self, begin: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(self.clone(), begin)
     }
 }
 
@@ -175,13 +183,13 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn visible(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).expect("ids are visible ASCII")
+fn new_request_id() -> HeaderValue {
+    HeaderValue::from_str(Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer())).expect(VISIBLE)
 }
 
-fn is_request_id(id: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    !id.is_empty() && id.len() <= REQUEST_ID_MAX && id.bytes().all(allowed)
+fn is_request_id(id: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    !id.is_empty() && id.len() <= REQUEST_ID_MAX && id.iter().all(allowed)
 }
 
 // The random half of a v4 UUID that holds the variant: never zero, which the standard forbids.

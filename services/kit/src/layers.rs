@@ -47,32 +47,33 @@ where
 }
 
 /// What `answer` becomes; when that panics, the answer to this.
-///
-/// # Errors
-/// Never.
-pub async fn caught<P>(answer: impl Future<Output = Answer>, panicked: P) -> Answer
+pub fn caught<A, P>(answer: A, panicked: P) -> impl Future<Output = Answer> + use<A, P>
 where
+    A: Future<Output = Answer>,
     P: FnOnce(&str) -> Response,
 {
-    match AssertUnwindSafe(answer).catch_unwind().await {
-        Ok(answer) => answer,
-        Err(payload) => Ok(panicked(told(&*payload))),
-    }
+    AssertUnwindSafe(answer).catch_unwind().map(|answer| answer.unwrap_or_else(|payload| Ok(panicked(told(&*payload)))))
 }
 
-/// Answers within the request's context and logs one line about it. While the server stops, the answer asks its client to
-/// come back on another connection (RFC 9112, section 9.6).
-pub(crate) fn in_context(
+/// Answers as `around` says within the request's context and logs one line about it. While the server stops, the answer
+/// asks its client to come back on another connection (RFC 9112, section 9.6).
+pub(crate) fn in_context<F, A>(
     request: Request,
     inside: &mut Route,
+    around: &F,
     readiness: &Readiness,
-) -> impl Future<Output = Answer> + Send + use<> {
+) -> impl Future<Output = Answer> + Send + use<F, A>
+where
+    F: Fn(Request, &mut Route) -> A,
+    A: Future<Output = Answer> + Send,
+{
     let started = Instant::now();
     let context = RequestContext::of(&request);
     let is_health_check = request.uri().path().starts_with("/health/");
     let request_id = context.request_id_header();
     let readiness = readiness.clone();
-    let answer = caught(inside.call(request), panicked).inspect_ok(move |response| {
+    let answer = context.during(|| around(request, inside));
+    let answer = caught(answer, panicked).inspect_ok(move |response| {
         let (status, duration_ms) = (response.status().as_u16(), milliseconds(started));
         match is_health_check {
             true => tracing::debug!(status, duration_ms, "answered"),

@@ -15,17 +15,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{Route, get};
 use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+use tower::Service;
 
 use crate::args::Listen;
-use crate::layers;
+use crate::layers::{self, Answer};
 
 /// Requests in flight get this long to finish once the settle time is over.
 const FINISH: Duration = Duration::from_secs(30);
@@ -122,14 +124,28 @@ impl Server {
     /// # Errors
     /// When the address can't be listened on, or signals not handled.
     pub async fn run(self, router: Router) -> Result<(), Error> {
+        let app = self.app(router);
+        self.run_app(app).await
+    }
+
+    /// The same for what [`Server::app`] and [`Server::around`] have made.
+    ///
+    /// # Errors
+    /// As [`Server::run`].
+    pub async fn run_app(self, app: Router) -> Result<(), Error> {
         let listener = bind(self.listen).await?;
         let stop = signals().map_err(Error::Signals)?;
-        self.run_on(listener, router, stop).await;
+        self.serve(listener, app, stop).await;
         Ok(())
     }
 
-    /// Serves `router` on a bound listener until `stop` resolves; for [`Server::run`], and for tests.
+    /// Serves `router` on a bound listener until `stop` resolves; for tests.
     pub async fn run_on(self, listener: TcpListener, router: Router, stop: impl Future<Output = Stop>) {
+        let app = self.app(router);
+        self.serve(listener, app, stop).await;
+    }
+
+    async fn serve(self, listener: TcpListener, app: Router, stop: impl Future<Output = Stop>) {
         let address = listener.local_addr().unwrap_or(self.listen);
         // An answer is written in one go: waiting to fill a packet only adds delay.
         let listener = listener.tap_io(|connection| {
@@ -138,7 +154,6 @@ impl Server {
             }
         });
         let (finish, finishing) = oneshot::channel::<()>();
-        let app = self.app(router);
         let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
             let _either_way_it_is_time = finishing.await;
         });
@@ -165,12 +180,23 @@ impl Server {
         let health = Router::new()
             .route("/health/live", get(async move || Json(live())))
             .route("/health/ready", get(async move || ready(&readiness)));
+        let as_it_is = |request, inside: &mut Route| inside.call(request);
         let router = match self.finishes_late {
-            true => router,
-            false => layers::around(router, layers::until_the_deadline),
+            true => self.around(router, as_it_is),
+            false => self.around(router, layers::until_the_deadline),
         };
+        router.merge(self.around(health, as_it_is))
+    }
+
+    /// `router` with what happens around every request, and `around` within that, as [`layers::around`] has it. It is one
+    /// layer for both, since each takes boxes and moves the request about.
+    pub fn around<F, A>(&self, router: Router, around: F) -> Router
+    where
+        F: Fn(Request, &mut Route) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Answer> + Send + 'static,
+    {
         let readiness = self.readiness();
-        layers::around(router.merge(health), move |request, inside| layers::in_context(request, inside, &readiness))
+        layers::around(router, move |request, inside| layers::in_context(request, inside, &around, &readiness))
     }
 }
 

@@ -189,7 +189,8 @@ async fn services_that_are_not_there_at_all_are_no_error_either() {
     let config = Config::standalone(PAGE);
     let source = |name| Source::new(Service::at(name, &address).unwrap(), config.metrics());
     let sources = Sources { catalog: source("catalog"), orders: source("orders"), accounts: source("accounts") };
-    let mut visitor = Visitor::of(page::routes_with(&config, &sources));
+    let routes = page::routes_with(&config, &sources);
+    let mut visitor = Visitor::of(page_kit::app(&config, &[shared_assets::ALL, assets::ALL], routes).unwrap());
     let home = visitor.get("/").await;
     assert!(is_degraded(&home) && home.says("The shelves are in the clouds"), "{}", home.body);
     let refused = visitor.post("/products/mug", "quantity=1").await;
