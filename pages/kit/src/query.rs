@@ -100,7 +100,7 @@ impl Inner {
     /// What can be said at once. What is for one visitor has no place in a memory that everybody shares.
     fn known(&self, request: &Request) -> Option<Answer<Content>> {
         match request.is_personal() {
-            false => self.memory.fresh(&request.target()),
+            false => self.memory.fresh(request.target()),
             true => None,
         }
     }
@@ -113,7 +113,7 @@ impl Inner {
     }
 
     async fn answer(self: &Arc<Self>, request: Request) -> Answer<Content> {
-        let key = request.target();
+        let key = request.target().to_owned();
         loop {
             let flight = match self.join(&key, &request) {
                 Ok(flight) => flight,
@@ -159,7 +159,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Query<Option<T>> {
 }
 
 async fn fly(query: Arc<Inner>, request: Request, landing: Landing) {
-    let key = request.target();
+    let key = request.target().to_owned();
     let landed = match query.call.make(request).await {
         Ok((content, length)) => {
             query.memory.learn(&key, content.clone(), length);

@@ -14,6 +14,7 @@
 
 mod error;
 mod request;
+mod target;
 mod transport;
 
 use std::env;
@@ -44,7 +45,8 @@ pub struct Service {
 #[derive(Debug)]
 struct Place {
     name: Arc<str>,
-    base: Url,
+    /// Its URL, without a slash at the end.
+    base: String,
     transport: Transport,
 }
 
@@ -71,11 +73,11 @@ impl Service {
 
     /// A service that is a router of this very process: sample data, or a test's stand-in.
     pub fn in_process(name: &str, router: axum::Router) -> Self {
-        let base = Url::parse("http://in-process/").expect("the address is well-formed");
-        Self::reached(name, base, Transport::InProcess(router))
+        Self::reached(name, "http://in-process/", Transport::InProcess(router))
     }
 
-    fn reached(name: &str, base: Url, transport: Transport) -> Self {
+    fn reached(name: &str, base: &str, transport: Transport) -> Self {
+        let base = base.trim_end_matches('/').to_owned();
         Self { place: Arc::new(Place { name: name.into(), base, transport }), deadline: DEADLINE }
     }
 
@@ -114,13 +116,11 @@ impl Service {
     fn request(&self, method: Method, path: &[&str]) -> Request {
         // No resource of ours has such a name, and a URL would resolve them away and ask for another resource.
         let nameless = path.iter().any(|segment| matches!(*segment, "" | "." | ".."));
-        let mut url = self.place.base.clone();
-        url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend(path);
         let resource = path.first().copied().unwrap_or_default().to_owned();
         Request {
             service: self.clone(),
             method,
-            url,
+            target: target::of(path),
             headers: HeaderMap::new(),
             body: Bytes::new(),
             resource,
@@ -131,11 +131,13 @@ impl Service {
 
     fn parse(name: &str, variable: &str, address: &str) -> Result<Self, ConfigError> {
         let malformed = || ConfigError::Address { variable: variable.to_owned(), address: address.to_owned() };
-        let base = Url::parse(address).map_err(|_| malformed())?;
+        let mut base = Url::parse(address).map_err(|_| malformed())?;
         if base.scheme() != "http" || !base.has_host() {
             return Err(malformed());
         }
-        Ok(Self::reached(name, base, Transport::http()))
+        base.set_query(None);
+        base.set_fragment(None);
+        Ok(Self::reached(name, base.as_str(), Transport::http()))
     }
 }
 

@@ -5,13 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use reqwest::Url;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::transport::Reply;
-use super::{Error, Place, Refusal, Service};
+use super::{Error, Place, Refusal, Service, target};
 use crate::context::{REQUEST_TIMEOUT, RequestContext};
 
 /// One call, as it is put together.
@@ -20,7 +19,8 @@ use crate::context::{REQUEST_TIMEOUT, RequestContext};
 pub struct Request {
     pub(super) service: Service,
     pub(super) method: Method,
-    pub(super) url: Url,
+    /// What it asks for: path and query.
+    pub(super) target: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     /// The first segment of the path: what a log line may have of it, since the rest names baskets and orders.
@@ -33,7 +33,7 @@ pub struct Request {
 impl Request {
     /// Adds one pair to the query.
     pub fn query(mut self, name: &str, value: &str) -> Self {
-        self.url.query_pairs_mut().append_pair(name, value);
+        target::append_pair(&mut self.target, name, value);
         self
     }
 
@@ -64,11 +64,8 @@ impl Request {
     }
 
     /// What it asks for: path and query.
-    pub fn target(&self) -> String {
-        match self.url.query() {
-            Some(query) => format!("{}?{query}", self.url.path()),
-            None => self.url.path().to_owned(),
-        }
+    pub fn target(&self) -> &str {
+        &self.target
     }
 
     /// Whether its answer is for one visitor: it says who asks.
@@ -132,12 +129,12 @@ impl Request {
 
     async fn transmit(self) -> Result<Reply, Error> {
         let after = self.time_left();
-        let Place { name, transport, .. } = &*self.service.place;
+        let Place { name, base, transport } = &*self.service.place;
         if after.is_zero() {
             return Err(Error::Timeout { service: name.clone(), after });
         }
         // A URI has a maximal length, which a visitor's search or path can exceed: nothing has such a name either.
-        let Ok(uri) = self.url.as_str().parse() else {
+        let Ok(uri) = format!("{base}{}", self.target).parse() else {
             return Err(Error::Refused { service: name.clone(), refusal: Refusal::nameless() });
         };
         let mut request = http::Request::new(self.body);
