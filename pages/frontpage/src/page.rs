@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use page_kit::{Answer, Config, Error, Kept, Result, Routes, Source, html, request_id};
@@ -19,9 +19,9 @@ use crate::search::{Results, Search};
 use crate::{PAGE, accounts, assets, catalog, orders, product, sample, visitor};
 
 /// Names the part of a view that a script asks for, at the view's own URL.
-pub(crate) const FRAGMENT: &str = "x-fragment";
+pub(crate) const FRAGMENT: HeaderName = HeaderName::from_static("x-fragment");
 
-const BY_FRAGMENT: HeaderValue = HeaderValue::from_static(FRAGMENT);
+const BY_FRAGMENT: HeaderValue = HeaderValue::from_static("x-fragment");
 const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=60");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
@@ -134,9 +134,9 @@ struct ResultsView<'a> {
 async fn home(
     State(page): State<Arc<Frontpage>>,
     Query(query): Query<HashMap<String, String>>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Error> {
-    if headers.get(FRAGMENT).is_some_and(|name| name == "results") {
+    if request.headers().get(FRAGMENT).is_some_and(|name| name == "results") {
         return results(page, &query).await;
     }
     let (categories, products) = join!(page.catalog.categories(), page.catalog.products(&query));
@@ -167,7 +167,7 @@ async fn results(page: Arc<Frontpage>, query: &HashMap<String, String>) -> Resul
         return Ok(not_found(State(page)).await?.into_response());
     };
     let view = ResultsView { shell: page.shell(""), results };
-    Ok(([(CACHE_CONTROL, "no-store"), (VARY, FRAGMENT)], html(&view)?).into_response())
+    Ok(([(CACHE_CONTROL, NO_STORE), (VARY, BY_FRAGMENT)], html(&view)?).into_response())
 }
 
 #[derive(Template)]

@@ -1,13 +1,34 @@
 //! What a request asks for, as it stands in its URL: path and query. Whatever is in a segment or in a value stays in it.
 
-use std::fmt::Write;
+use form_urlencoded::byte_serialize;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What may not stand in a segment as it is (RFC 3986, section 3.3).
+const NOT_OF_A_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
 
 /// The path with these segments.
 pub(super) fn of(segments: &[&str]) -> String {
     let mut target = String::with_capacity(64);
     for segment in segments {
         target.push('/');
-        encode(&mut target, segment, is_of_a_segment);
+        target.extend(utf8_percent_encode(segment, NOT_OF_A_SEGMENT));
     }
     target
 }
@@ -15,36 +36,9 @@ pub(super) fn of(segments: &[&str]) -> String {
 /// Adds a pair to the query, as a form has it (URL Standard, section 5.2).
 pub(super) fn append_pair(target: &mut String, name: &str, value: &str) {
     target.push(if target.contains('?') { '&' } else { '?' });
-    encode_for_a_form(target, name);
+    target.extend(byte_serialize(name.as_bytes()));
     target.push('=');
-    encode_for_a_form(target, value);
-}
-
-fn encode_for_a_form(target: &mut String, text: &str) {
-    for (index, word) in text.split(' ').enumerate() {
-        if index > 0 {
-            target.push('+');
-        }
-        encode(target, word, is_of_a_form);
-    }
-}
-
-fn encode(target: &mut String, text: &str, stands: fn(u8) -> bool) {
-    for byte in text.bytes() {
-        match stands(byte) {
-            true => target.push(char::from(byte)),
-            false => write!(target, "%{byte:02X}").expect("writing to a String does not fail"),
-        }
-    }
-}
-
-/// What RFC 3986, section 3.3, allows in a segment.
-fn is_of_a_segment(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
-}
-
-fn is_of_a_form(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"*-._".contains(&byte)
+    target.extend(byte_serialize(value.as_bytes()));
 }
 
 #[cfg(test)]
