@@ -50,7 +50,7 @@ impl Address {
     /// The form. `errors` are by the names of the fields here. Without `countries` a code has to be typed.
     pub fn fields(&self, errors: &BTreeMap<String, String>, countries: &[Country]) -> Vec<Field> {
         let error = |name: &str| errors.get(name).map_or("", String::as_str);
-        let text = |name: &str, label: &str, autocomplete: &str, value: &str| {
+        let text = |name: &'static str, label: &'static str, autocomplete: &'static str, value: &str| {
             Field::new(Kind::Text, name, label, autocomplete).filled(value, error(name))
         };
         let choices = std::iter::once(("", "Choose a country"));

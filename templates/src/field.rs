@@ -4,11 +4,11 @@
 #[derive(Debug, Clone)]
 pub struct Field {
     /// Name in the form.
-    pub name: String,
+    pub name: &'static str,
     /// Unique on the page.
-    pub id: String,
+    pub id: &'static str,
     /// What stands above it.
-    pub label: String,
+    pub label: &'static str,
     /// `text`, `email`, `password` or `select`.
     pub kind: &'static str,
     /// As it was typed; always empty for passwords.
@@ -16,9 +16,9 @@ pub struct Field {
     /// Why the value can't be taken, or empty.
     pub error: String,
     /// What helps to fill it in, or empty.
-    pub hint: String,
+    pub hint: &'static str,
     /// Token of the HTML standard, section "Autofill".
-    pub autocomplete: String,
+    pub autocomplete: &'static str,
     /// Whether it may stay empty.
     pub optional: bool,
     /// Whether it shares its row with the next one.
@@ -53,11 +53,11 @@ pub struct Choice {
 
 impl Field {
     /// An empty field that has to be filled in.
-    pub fn new(kind: Kind, name: &str, label: &str, autocomplete: &str) -> Self {
+    pub fn new(kind: Kind, name: &'static str, label: &'static str, autocomplete: &'static str) -> Self {
         Self {
-            name: name.to_owned(),
-            id: name.to_owned(),
-            label: label.to_owned(),
+            name,
+            id: name,
+            label,
             kind: match kind {
                 Kind::Text => "text",
                 Kind::Email => "email",
@@ -66,8 +66,8 @@ impl Field {
             },
             value: String::new(),
             error: String::new(),
-            hint: String::new(),
-            autocomplete: autocomplete.to_owned(),
+            hint: "",
+            autocomplete,
             optional: false,
             half: false,
             options: Vec::new(),
@@ -81,8 +81,8 @@ impl Field {
     }
 
     /// The field with a hint.
-    pub fn hint(self, hint: &str) -> Self {
-        Self { hint: hint.to_owned(), ..self }
+    pub fn hint(self, hint: &'static str) -> Self {
+        Self { hint, ..self }
     }
 
     /// The field as one that may stay empty.

@@ -1,5 +1,7 @@
 //! The shell around every page: head, navigation, notices and footer (`html/layout.html`).
 
+use std::borrow::Cow;
+
 use shared_assets::{AssetUrls, Urls};
 
 include!(concat!(env!("OUT_DIR"), "/navigation.rs"));
@@ -35,7 +37,7 @@ impl Frame {
         };
         Shell {
             title: format!("{title} – Tarnwell"),
-            description: "Tents, packs and warm things for people who stop at every view.".to_owned(),
+            description: "Tents, packs and warm things for people who stop at every view.".into(),
             assets: Urls::new(self.assets),
             fingerprinted: Urls::fingerprinted(),
             navigation: NAVIGATION.iter().map(item).collect(),
@@ -54,7 +56,7 @@ pub struct Shell {
     /// Text of the window's title.
     pub title: String,
     /// One sentence for search engines.
-    pub description: String,
+    pub description: Cow<'static, str>,
     /// The shared bundle by the URLs in use.
     pub assets: Urls,
     /// The shared bundle by fingerprinted URLs: what its CSS asks for, whatever the page links.

@@ -48,7 +48,7 @@ impl ProductView {
         let catalog::Product { summary, description, specs, related } = product;
         let (stock_level, stock_text) = stock_said(summary.stock.as_ref(), age);
         Self {
-            shell: Shell { description: summary.summary.clone(), ..page.shell(&summary.name) },
+            shell: Shell { description: summary.summary.clone().into(), ..page.shell(&summary.name) },
             assets: page.assets,
             quantity: "1".to_owned(),
             quantity_error: String::new(),
