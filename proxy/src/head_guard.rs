@@ -155,12 +155,7 @@ impl HeadGuard {
         let is_whole = matches!(then, Then::NextHead) && *left == *head as u64;
         let known = usize::try_from(*left).unwrap_or(usize::MAX).min(self.held.len());
         *left -= known as u64;
-        let message = self.held.split_to(known).freeze();
-        if self.held.is_empty() {
-            // The message alone has the buffer, for as long as it is there.
-            self.held = BytesMut::new();
-        }
-        (message, self.head.take().filter(|_| is_whole))
+        (self.held.split_to(known).freeze(), self.head.take().filter(|_| is_whole))
     }
 
     fn last_until(&mut self, from_now: Duration) {
@@ -209,12 +204,6 @@ impl HeadGuard {
 
     /// Reads once into what is held; the number of bytes, 0 at the end.
     fn poll_hold(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.held.capacity() == 0
-            && let Some(transport) = self.transport()
-        {
-            // Who waits has no buffer.
-            ready!(transport.poll_readable(cx))?;
-        }
         self.held.reserve(READ_SIZE);
         poll_read_buf(Pin::new(&mut self.inner), cx, &mut self.held)
     }

@@ -68,14 +68,6 @@ impl Transport {
         Ok(Parked { tcp: self.socket()?.into(), peer: self.peer, permit: Arc::clone(&self.permit), until })
     }
 
-    /// Waits until there may be something to read.
-    ///
-    /// # Errors
-    /// When the runtime is shutting down.
-    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp.poll_read_ready(cx)
-    }
-
     /// Sends all of `head` and then of a file of so many bytes; `bound` is how long it may make no progress. Nothing may be
     /// gathered.
     ///
