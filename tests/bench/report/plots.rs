@@ -2,6 +2,7 @@
 
 use super::Report;
 use crate::error::Error;
+use crate::latency::DIRECT;
 use crate::peers::Kind;
 use crate::statistics::Spread;
 use plotters::prelude::*;
@@ -28,7 +29,7 @@ struct Group {
 pub(crate) fn write(report: &Report, folder: &Path) -> Result<(), Error> {
     let kinds = Kind::ALL.map(Kind::name);
     draw(&folder.join("cpu.svg"), "CPU for each request or visit, nginx = 1", &kinds, &cpu(report))?;
-    let places = [kinds.as_slice(), &["direct"]].concat();
+    let places = [kinds.as_slice(), &[DIRECT]].concat();
     draw(&folder.join("latency.svg"), "Latency at a constant rate, ms", &places, &latency(report))?;
     draw(&folder.join("memory.svg"), "Memory, MiB; for an idle connection, KiB", &kinds, &memory(report))
 }
