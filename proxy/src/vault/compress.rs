@@ -4,7 +4,7 @@ use bytes::Bytes;
 use std::io::{Read, Write};
 use std::sync::{Mutex, PoisonError};
 
-/// One more saves nothing (below 0.5 %) and takes four times the memory.
+/// One more saves nothing (below 0.5 %) and takes twice the memory.
 const BROTLI_QUALITY: u32 = 8;
 const BROTLI_WINDOW: u32 = 22;
 const BUFFER: usize = 4096;
