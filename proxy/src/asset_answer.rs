@@ -34,8 +34,6 @@ impl Coding {
 /// An asset's bytes, verified, in every encoding that is worth having.
 #[derive(Debug, Clone)]
 pub struct Held {
-    /// By the table in [`crate::content_type`].
-    pub content_type: &'static str,
     /// As the page sent it.
     pub identity: Encoded,
     /// Compressed, when that is smaller.
@@ -52,6 +50,7 @@ pub struct Encoded {
     /// The same, where they are to be sent without a copy.
     file: Option<Arc<MemoryFile>>,
     coding: Coding,
+    /// By the table in [`crate::content_type`].
     content_type: &'static str,
     /// Strong, and distinct for each encoding.
     etag: HeaderValue,
@@ -222,7 +221,7 @@ impl Held {
         }
         let mut headers = common_fields(&identity.etag, url);
         let body = identity.bytes.slice(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(identity.content_type));
         headers.insert(header::CONTENT_RANGE, format!("bytes {start}-{}/{length}", end - 1).try_into().ok()?);
         headers.insert(header::CONTENT_LENGTH, body.len().into());
         Some(Answer { status: StatusCode::PARTIAL_CONTENT, headers, body })
@@ -333,11 +332,9 @@ mod tests {
     use super::*;
 
     fn held() -> Held {
-        let content_type = "text/css; charset=utf-8";
-        let named = ("5d1f0c3a9b7e2468", content_type);
+        let named = ("5d1f0c3a9b7e2468", "text/css; charset=utf-8");
         let encoded = |bytes: &'static str, coding| Encoded::new(bytes.into(), coding, named);
         Held {
-            content_type,
             identity: encoded("0123456789", Coding::Identity),
             brotli: Some(encoded("br", Coding::Brotli)),
             gzip: Some(encoded("gzp", Coding::Gzip)),

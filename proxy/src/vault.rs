@@ -354,7 +354,6 @@ fn make_held(path: &str, identity: Bytes) -> Held {
         Some(encoded(bytes, coding))
     };
     Held {
-        content_type,
         brotli: compressed(Coding::Brotli, compress::brotli),
         gzip: compressed(Coding::Gzip, compress::gzip),
         identity: encoded(identity.clone(), Coding::Identity),

@@ -60,15 +60,14 @@ impl Wanted {
 impl CachedAnswer {
     /// The answer to a GET or HEAD with these fields.
     pub fn of(entry: &Entry, method: &Method, request: &HeaderMap) -> Self {
-        let (status, headers, body) = (entry.status(), entry.headers().clone(), entry.body().clone());
+        let wanted = Wanted::of(entry, method, request);
+        let (status, headers, body) = match wanted {
+            Wanted::NotModified => (StatusCode::NOT_MODIFIED, not_modified_fields(entry.headers()), Bytes::new()),
+            Wanted::Whole | Wanted::Part => (entry.status(), entry.headers().clone(), entry.body().clone()),
+        };
         let mut answer = Self { status, headers, body };
-        match Wanted::of(entry, method, request) {
-            Wanted::Whole => {}
-            Wanted::NotModified => {
-                let headers = not_modified_fields(entry.headers());
-                answer = Self { status: StatusCode::NOT_MODIFIED, headers, body: Bytes::new() };
-            }
-            Wanted::Part => answer.cut(request),
+        if wanted == Wanted::Part {
+            answer.cut(request);
         }
         answer.headers.insert(header::AGE, entry.age().as_secs().into());
         answer
