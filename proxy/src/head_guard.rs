@@ -23,6 +23,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -54,6 +55,8 @@ pub struct GuardSettings {
     pub limits: HeadLimits,
     /// Makes the answer to a refused head, and counts it.
     pub answer: Arc<RefusalAnswer>,
+    /// How many connections of this thread are not parked.
+    pub unparked: Arc<AtomicUsize>,
 }
 
 /// What a connection brings next.
@@ -128,7 +131,8 @@ impl HeadGuard {
     /// Waits until the next head is there.
     pub async fn next_head(&mut self) -> Next {
         self.phase = Phase::Idle;
-        self.last_until(self.settings.idle.min(parking::AFTER));
+        let unparked = self.settings.unparked.load(Ordering::Relaxed);
+        self.last_until(self.settings.idle.min(parking::after(unparked)));
         poll_fn(|cx| self.poll_head(cx)).await.unwrap_or(Next::End)
     }
 

@@ -14,11 +14,19 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Interval, interval};
 
-/// After how long a connection is parked. To come back costs a few microseconds; a page's own requests come sooner.
+/// After how long a connection is parked, at most. To come back costs a few microseconds; a page's own requests come sooner.
 pub const AFTER: Duration = Duration::from_millis(50);
+
+/// So many connections may be idle and not parked yet: more at a time would take memory that is hard to give back.
+const UNPARKED: usize = 256;
 
 /// How many come back at a time.
 const AT_ONCE: usize = 64;
+
+/// After how long a connection is parked, while so many of its thread are not.
+pub const fn after(unparked: usize) -> Duration {
+    if unparked > UNPARKED { Duration::ZERO } else { AFTER }
+}
 
 /// A connection that is parked. Dropping it closes it, and frees its place under the connection limit.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -108,6 +108,7 @@ impl Worker {
             answer: self.answer(),
             stopping: self.stopping.clone(),
             ending,
+            unparked: Arc::default(),
         };
         let mut accepting = JoinSet::new();
         for listener in std::mem::take(&mut self.listeners) {
@@ -185,6 +186,7 @@ struct Serving {
     answer: Arc<RefusalAnswer>,
     stopping: ShutdownWatch,
     ending: watch::Receiver<Ending>,
+    unparked: Arc<AtomicUsize>,
 }
 
 impl Serving {
@@ -200,6 +202,7 @@ impl Serving {
                 fields: limits.header_fields,
             },
             answer: Arc::clone(&self.answer),
+            unparked: Arc::clone(&self.unparked),
         };
         Arc::new(Serve {
             gateway: self.gateway.clone(),
@@ -237,15 +240,19 @@ impl Connections {
             self.serve = self.serving.serve(&now);
         }
         self.tasks.spawn(Arc::clone(&self.serve).connection(Transport::new(tcp, peer, permit)));
+        self.serving.unparked.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Waits until one is to be parked or comes back, and sees to it. May be dropped at any time.
     async fn attend(&mut self) {
         let problem = tokio::select! {
-            Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => match ended {
-                Ok(idle) => idle.map_or(Ok(()), |idle| self.parking.park(idle)),
-                Err(error) => Err(error.into()),
-            },
+            Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => {
+                self.serving.unparked.fetch_sub(1, Ordering::Relaxed);
+                match ended {
+                    Ok(idle) => idle.map_or(Ok(()), |idle| self.parking.park(idle)),
+                    Err(error) => Err(error.into()),
+                }
+            }
             back = self.parking.next() => back.and_then(|Parked { tcp, peer, permit, .. }| {
                 self.serve(TcpStream::from_std(tcp)?, peer, permit);
                 Ok(())
