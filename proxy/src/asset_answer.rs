@@ -178,7 +178,7 @@ impl Held {
             let (status, headers) = (StatusCode::PRECONDITION_FAILED, error_headers());
             return Decision::Other(Answer { status, headers, body: Bytes::new() });
         }
-        if let Some(known) = request.typed_get::<IfNoneMatch>().and_then(|known| self.known(&known, coding)) {
+        if let Some(known) = request.get(header::IF_NONE_MATCH).and_then(|tags| self.known(tags, request, coding)) {
             return Decision::NotModified(known);
         }
         if !ranges {
@@ -191,10 +191,14 @@ impl Held {
 
     /// The encoding that the client holds: the one it would get, or another of the same content. Its 304 then carries
     /// the tag that the client knows (RFC 9111 section 4.3.4).
-    fn known(&self, known: &IfNoneMatch, negotiated: Coding) -> Option<&Encoded> {
+    fn known(&self, tags: &HeaderValue, request: &HeaderMap, negotiated: Coding) -> Option<&Encoded> {
         let codings = [negotiated, Coding::Identity, Coding::Brotli, Coding::Gzip];
-        let is_known = |encoded: &&Encoded| encoded.tag.as_ref().is_some_and(|tag| !known.precondition_passes(tag));
-        codings.into_iter().filter_map(|coding| self.encoded(coding)).find(is_known)
+        let mut held = codings.into_iter().filter_map(|coding| self.encoded(coding));
+        // Mostly it is one of ours, as we wrote it.
+        held.clone().find(|encoded| encoded.etag == tags).or_else(|| {
+            let known: IfNoneMatch = request.typed_get()?;
+            held.find(|encoded| encoded.tag.as_ref().is_some_and(|tag| !known.precondition_passes(tag)))
+        })
     }
 
     /// One range; several are answered whole, as RFC 9110 section 14.2 allows.
@@ -296,35 +300,43 @@ fn error_headers() -> HeaderMap {
 }
 
 /// `Accept-Encoding` with qualities in thousandths.
-struct Accepted<'a>(Option<Vec<(&'a str, u16)>>);
+struct Accepted<'a>(Option<Vec<(&'a [u8], u16)>>);
 
 impl<'a> Accepted<'a> {
     fn of(request: &'a HeaderMap) -> Self {
         if !request.contains_key(header::ACCEPT_ENCODING) {
             return Self(None);
         }
-        let values = request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-        let element = |element: &'a str| {
-            let mut parts = element.split(';');
-            let coding = parts.next()?.trim();
-            let weight =
-                parts.map(str::trim).find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-            let quality = weight.map_or(1.0, |weight| weight.trim().parse::<f32>().unwrap_or(0.0)).clamp(0.0, 1.0);
-            (!coding.is_empty()).then_some((coding, (quality * 1000.0) as u16))
-        };
-        Self(Some(values.flat_map(|value| value.split(',')).filter_map(element).collect()))
+        let mut accepted = Vec::with_capacity(4);
+        for value in request.get_all(header::ACCEPT_ENCODING) {
+            for element in value.as_bytes().split(|byte| *byte == b',') {
+                let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+                let coding = parts.next().unwrap_or_default();
+                if !coding.is_empty() {
+                    accepted.push((coding, parts.find_map(weight).unwrap_or(1000)));
+                }
+            }
+        }
+        Self(Some(accepted))
     }
 
     fn quality(&self, coding: &str) -> u16 {
         let Some(accepted) = &self.0 else { return u16::from(coding == "identity") * 1000 };
         let named = |name: &str| {
-            let found = accepted.iter().find(|(coding, _)| coding.eq_ignore_ascii_case(name));
+            let found = accepted.iter().find(|(coding, _)| coding.eq_ignore_ascii_case(name.as_bytes()));
             found.map(|(_, quality)| *quality)
         };
         let alias = if coding == "gzip" { named("x-gzip") } else { None };
         // Identity is always acceptable unless it or `*` is refused, but never preferred to what is asked for.
         named(coding).or(alias).or_else(|| named("*")).unwrap_or(u16::from(coding == "identity"))
     }
+}
+
+/// A weight in thousandths (RFC 9110 section 12.4.2); what is no number is 0.
+fn weight(parameter: &[u8]) -> Option<u16> {
+    let weight = parameter.strip_prefix(b"q=").or_else(|| parameter.strip_prefix(b"Q="))?;
+    let weight = std::str::from_utf8(weight.trim_ascii()).ok().and_then(|weight| weight.parse::<f32>().ok());
+    Some((weight.unwrap_or(0.0).clamp(0.0, 1.0) * 1000.0) as u16)
 }
 
 #[cfg(test)]

@@ -66,23 +66,23 @@ pub fn trace(headers: &HeaderMap) -> Option<TraceContext> {
 
 /// Whether a request is a WebSocket handshake (RFC 6455 section 4.1). No other upgrade is passed on.
 pub fn is_websocket(request: &RequestHeader) -> bool {
-    let is = |name: header::HeaderName, wanted: &str| {
+    let is = |name: header::HeaderName, wanted: &[u8]| {
         tokens(&request.headers, &name).any(|token| token.eq_ignore_ascii_case(wanted))
     };
     request.method == Method::GET
         && request.version == Version::HTTP_11
-        && is(header::UPGRADE, "websocket")
-        && is(header::CONNECTION, "upgrade")
+        && is(header::UPGRADE, b"websocket")
+        && is(header::CONNECTION, b"upgrade")
 }
 
 /// Whether any `Connection` line says `close` (RFC 9112 section 9.6).
 pub fn asks_to_close(headers: &HeaderMap) -> bool {
-    tokens(headers, &header::CONNECTION).any(|token| token.eq_ignore_ascii_case("close"))
+    tokens(headers, &header::CONNECTION).any(|token| token.eq_ignore_ascii_case(b"close"))
 }
 
-fn tokens<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> impl Iterator<Item = &'a str> {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(str::trim)
+fn tokens<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.get_all(name).iter();
+    lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
 /// Who sent a request, and by which name it goes.
@@ -118,8 +118,7 @@ pub fn ask_unconditionally(fields: &mut HeaderMap) {
 /// goes to a page.
 pub fn prepare(fields: &mut HeaderMap, client: &Client<'_>) {
     // Many servers read `X_Forwarded_For` as `X-Forwarded-For`: a client could say through the one what it may not in the other.
-    let is_unwanted =
-        |name: &str| memchr::memchr(b'_', name.as_bytes()).is_some() || (!client.trusted && is_of_a_proxy(name));
+    let is_unwanted = |name: &str| name.as_bytes().contains(&b'_') || (!client.trusted && is_of_a_proxy(name));
     let unwanted: Vec<_> = fields.keys().filter(|name| is_unwanted(name.as_str())).cloned().collect();
     for name in unwanted {
         fields.remove(name);

@@ -79,7 +79,7 @@ impl Serve {
             }
             let (message, head) = guard.begin_message();
             let mut known = None;
-            if let Some(plain) = head.and_then(|head| plain::head_of(&message, &head)) {
+            if let Some(plain) = head.and_then(|head| plain::head_of(&message, head)) {
                 let answered = tokio::select! {
                     biased;
                     answered = self.answer(plain, peer, &mut guard, &serving) => Ok(answered),

@@ -3,7 +3,8 @@
 //! The parser behind is lenient where two parsers could differ, and two parsers that differ are how requests are
 //! smuggled. So whatever is ambiguous is refused here, before it is parsed.
 
-use http::StatusCode;
+use crate::field_name;
+use http::{HeaderName, StatusCode, header};
 use std::ops::Range;
 
 /// How large a head may be.
@@ -35,8 +36,8 @@ pub struct Head {
     pub target: Range<usize>,
     /// Whether it is of HTTP/1.1, not 1.0.
     pub is_http_11: bool,
-    /// Names and values of the fields, in order.
-    pub fields: Vec<(Range<usize>, Range<usize>)>,
+    /// Names of the fields, and where their values are, in order.
+    pub fields: Vec<(HeaderName, Range<usize>)>,
     /// Where the message ends.
     pub body: Body,
 }
@@ -72,6 +73,8 @@ pub fn read(head: &[u8], limits: HeadLimits) -> Result<Head, Refusal> {
         let start = part.as_ptr().addr() - head.as_ptr().addr();
         start..start + part.len()
     };
+    // Nearly no head has one; to look at all of it at once takes many bytes at a time, which fields are too short for.
+    let may_have_controls = has_control(head, b"\t\r\n");
     let mut framing = Framing::default();
     let mut fields = Vec::with_capacity(16);
     for (count, line) in lines.enumerate() {
@@ -85,8 +88,11 @@ pub fn read(head: &[u8], limits: HeadLimits) -> Result<Head, Refusal> {
             return Err(refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too-many-fields"));
         }
         let (name, value) = field(line)?;
-        framing.note(name, value)?;
-        fields.push((place_of(name), place_of(value)));
+        if may_have_controls && has_control(value, b"\t") {
+            return Err(bad("field-value"));
+        }
+        framing.note(&name, value)?;
+        fields.push((name, place_of(value)));
     }
     Err(bad("unfinished-head"))
 }
@@ -177,21 +183,21 @@ fn absolute_authority(target: &[u8]) -> Option<&[u8]> {
     is_host(&rest[..end]).then_some(&rest[..end])
 }
 
-fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
+fn field(line: &[u8]) -> Result<(HeaderName, &[u8]), Refusal> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(bad("folded-field"));
     }
-    let name_end = line.iter().position(|byte| !IS_TCHAR[usize::from(*byte)]).unwrap_or(line.len());
-    let (name, value) = match line[name_end..].split_first() {
-        Some((b':', value)) if name_end > 0 => (&line[..name_end], trim(value)),
-        _ if line.contains(&b':') => return Err(bad("field-name")),
-        _ => return Err(bad("field-without-colon")),
-    };
-    // Over all bytes whatever comes, which takes many at a time.
-    if value.iter().fold(false, |found, byte| found | (*byte < 0x20 && *byte != b'\t') | (*byte == 0x7f)) {
-        return Err(bad("field-value"));
-    }
-    Ok((name, value))
+    let colon = memchr::memchr(b':', line).ok_or(bad("field-without-colon"))?;
+    let name = field_name::of(&line[..colon]).ok_or(bad("field-name"))?;
+    Ok((name, trim(&line[colon + 1..])))
+}
+
+/// Whether there is a control character that is none of these.
+fn has_control<const N: usize>(bytes: &[u8], but: &[u8; N]) -> bool {
+    bytes.iter().fold(false, |found, byte| {
+        let is_one_of = but.iter().fold(false, |is, other| is | (byte == other));
+        found | ((*byte < 0x20) & !is_one_of) | (*byte == 0x7f)
+    })
 }
 
 /// The fields that say where a message ends and whom it is for, as far as they were read.
@@ -205,37 +211,37 @@ struct Framing<'a> {
 }
 
 impl<'a> Framing<'a> {
-    fn note(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Refusal> {
-        // Most names are out by their length.
-        if !matches!(name.len(), 4 | 6 | 7 | 10 | 14 | 17) {
-            return Ok(());
-        }
-        if name.eq_ignore_ascii_case(b"host") {
-            if self.host.replace(value).is_some() {
-                return Err(bad("two-hosts"));
+    fn note(&mut self, name: &HeaderName, value: &'a [u8]) -> Result<(), Refusal> {
+        match *name {
+            header::HOST => {
+                if self.host.replace(value).is_some() {
+                    return Err(bad("two-hosts"));
+                }
+                if !is_host(value) {
+                    return Err(bad("host"));
+                }
             }
-            if !is_host(value) {
-                return Err(bad("host"));
+            header::CONTENT_LENGTH => {
+                if value.is_empty() || value.len() > 18 || !value.iter().all(u8::is_ascii_digit) {
+                    return Err(bad("content-length"));
+                }
+                let length = value.iter().fold(0, |length, digit| length * 10 + u64::from(digit - b'0'));
+                if self.content_length.replace(length).is_some() {
+                    return Err(bad("two-content-lengths"));
+                }
             }
-        } else if name.eq_ignore_ascii_case(b"content-length") {
-            if value.is_empty() || value.len() > 18 || !value.iter().all(u8::is_ascii_digit) {
-                return Err(bad("content-length"));
-            }
-            let length = value.iter().fold(0, |length, digit| length * 10 + u64::from(digit - b'0'));
-            if self.content_length.replace(length).is_some() {
-                return Err(bad("two-content-lengths"));
-            }
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            if self.transfer_encoding.replace(value).is_some() {
+            header::TRANSFER_ENCODING if self.transfer_encoding.replace(value).is_some() => {
                 return Err(bad("two-transfer-encodings"));
             }
-        } else if name.eq_ignore_ascii_case(b"upgrade") {
-            self.upgrade = value.eq_ignore_ascii_case(b"websocket");
-        } else if name.eq_ignore_ascii_case(b"connection") {
-            self.connection_upgrade |=
-                value.split(|byte| *byte == b',').any(|token| trim(token).eq_ignore_ascii_case(b"upgrade"));
-        } else if name.eq_ignore_ascii_case(b"expect") && !value.eq_ignore_ascii_case(b"100-continue") {
-            return Err(refuse(StatusCode::EXPECTATION_FAILED, "expectation"));
+            header::UPGRADE => self.upgrade = value.eq_ignore_ascii_case(b"websocket"),
+            header::CONNECTION => {
+                self.connection_upgrade |=
+                    value.split(|byte| *byte == b',').any(|token| trim(token).eq_ignore_ascii_case(b"upgrade"));
+            }
+            header::EXPECT if !value.eq_ignore_ascii_case(b"100-continue") => {
+                return Err(refuse(StatusCode::EXPECTATION_FAILED, "expectation"));
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -360,6 +366,13 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_a_token() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(field_name::of(&[b'a', byte]).is_some(), IS_TCHAR[usize::from(byte)], "{byte}");
+        }
+    }
+
+    #[test]
     fn common_targets_are_uris() {
         for byte in (0..=u8::MAX).filter(|byte| IS_COMMON[usize::from(*byte)]) {
             let both = format!("/{0}{0}?{0}{0}", char::from(byte));
@@ -373,8 +386,8 @@ mod tests {
     fn what_is_where_in_a_head_is_said() {
         let head = b"GET /a?b HTTP/1.1\r\nHost:  a \r\nX:\r\n\r\n";
         let read = read(head, LIMITS).unwrap();
-        let fields = read.fields.into_iter().map(|(name, value)| (&head[name], &head[value]));
-        assert_eq!(fields.collect::<Vec<_>>(), [(&b"Host"[..], &b"a"[..]), (b"X", b"")]);
+        let fields = read.fields.iter().map(|(name, value)| (name.as_str(), &head[value.clone()]));
+        assert_eq!(fields.collect::<Vec<_>>(), [("host", &b"a"[..]), ("x", b"")]);
         assert_eq!((&head[read.method], &head[read.target], read.is_http_11), (&b"GET"[..], &b"/a?b"[..], true));
     }
 

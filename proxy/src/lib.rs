@@ -5,7 +5,7 @@
 //! - [`server`] accepts, [`transport`] and [`head_guard`] carry the bytes, [`head`] says which heads are let
 //!   in and [`chunked`] where chunked bodies end,
 //!   [`connection`] goes turn by turn, and when nothing comes [`parking`] has it;
-//! - [`plain`] says which requests need nothing of pingora, [`course`] what becomes of them: an answer at hand, from the vault or
+//! - [`plain`] says which requests need nothing of pingora ([`field_name`] has the names that browsers send), [`course`] what becomes of them: an answer at hand, from the vault or
 //!   the page cache ([`memory_file`]), or [`forward`] asks an instance ([`upstreams`]); [`wire`] writes what comes of it;
 //! - [`gateway`] is pingora's phases, [`request`] what is known of one request, [`request_id`] its name; [`dispatch`] finds its page and
 //!   [`failure`] says what becomes of a failed attempt. [`client_limit`] and [`page_limit`] say who asks too much, [`overdue`] what becomes of who waits too long. They ask the pure deciders: [`path`], [`routes`] (path to page), [`asset_url`],
@@ -43,6 +43,7 @@ pub mod dns;
 pub mod ejection;
 pub mod error_pages;
 pub mod failure;
+pub mod field_name;
 pub mod fleet;
 pub mod forward;
 pub mod gate;

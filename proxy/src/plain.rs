@@ -10,22 +10,21 @@ use http::{HeaderName, HeaderValue, Method, Uri, header};
 const MAX_FIELDS: usize = 64;
 
 /// A plain request's head, `head` as it was read from `message`; `None` when it is not a plain one.
-pub fn head_of(message: &Bytes, head: &Head) -> Option<Parts> {
+pub fn head_of(message: &Bytes, head: Head) -> Option<Parts> {
     if !head.is_http_11 || head.fields.len() > MAX_FIELDS || message.get(head.target.start) != Some(&b'/') {
         return None;
     }
     let (mut plain, ()) = http::Request::new(()).into_parts();
-    plain.method = match message.get(head.method.clone())? {
+    plain.method = match message.get(head.method)? {
         b"GET" => Method::GET,
         b"HEAD" => Method::HEAD,
         _ => return None,
     };
-    plain.uri = Uri::from_maybe_shared(message.slice(head.target.clone())).ok()?;
+    plain.uri = Uri::from_maybe_shared(message.slice(head.target)).ok()?;
     // As many come on top of them when the request is passed on.
     plain.headers.reserve(head.fields.len() + 8);
-    for (name, value) in &head.fields {
-        let name = HeaderName::from_bytes(message.get(name.clone())?).ok()?;
-        let value = HeaderValue::from_maybe_shared(message.slice(value.clone())).ok()?;
+    for (name, value) in head.fields {
+        let value = HeaderValue::from_maybe_shared(message.slice(value)).ok()?;
         if !is_plain(&name, &value) {
             return None;
         }
@@ -61,7 +60,7 @@ mod tests {
     fn parsed(message: &str) -> Option<Parts> {
         let limits = HeadLimits { head_bytes: 1 << 16, target_bytes: 1 << 10, fields: 100 };
         let head = head::read(message.as_bytes(), limits).unwrap();
-        head_of(&Bytes::copy_from_slice(message.as_bytes()), &head)
+        head_of(&Bytes::copy_from_slice(message.as_bytes()), head)
     }
 
     #[test]

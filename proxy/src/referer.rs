@@ -32,6 +32,9 @@ pub fn path_of(value: Option<&[u8]>, public_hosts: &[String]) -> Result<String, 
     if value.len() > MAX_BYTES {
         return Err(Unusable::TooLong);
     }
+    if let Some(path) = common_path(value, public_hosts) {
+        return path::normalise(path).map(|path| path.into_owned()).map_err(|_| Unusable::Malformed);
+    }
     let url = Uri::try_from(value).map_err(|_| Unusable::Malformed)?;
     if !matches!(url.scheme_str(), Some("http" | "https")) {
         return Err(Unusable::Malformed);
@@ -46,6 +49,21 @@ pub fn path_of(value: Option<&[u8]>, public_hosts: &[String]) -> Result<String, 
     path::normalise(url.path()).map(|path| path.into_owned()).map_err(|_| Unusable::Malformed)
 }
 
+/// The path of what most Referers are, `http://host:port/path` with nothing to decode: each asset is asked for with one, and
+/// to read it as a URI takes ten times as long.
+fn common_path<'a>(value: &'a [u8], public_hosts: &[String]) -> Option<&'a str> {
+    let rest = value.strip_prefix(b"http://").or_else(|| value.strip_prefix(b"https://"))?;
+    let (authority, path) = rest.split_at(memchr::memchr(b'/', rest)?);
+    let is_port = |rest: &[u8]| match rest {
+        [] => true,
+        [b':', digits @ ..] => (1..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    let is_ours = public_hosts.iter().any(|host| authority.strip_prefix(host.as_bytes()).is_some_and(is_port));
+    let is_common = |byte: &u8| byte.is_ascii_alphanumeric() | matches!(byte, b'/' | b'-' | b'_' | b'.');
+    (is_ours && path.iter().all(is_common)).then(|| std::str::from_utf8(path).ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,7 +72,7 @@ mod tests {
     fn a_referer_gives_the_path_of_our_own_pages_only() {
         let hosts = ["shop.example".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
         let long = format!("http://shop.example/{}", "a".repeat(10_000));
-        let cases: [(Option<&str>, Result<&str, Unusable>); 22] = [
+        let cases: [(Option<&str>, Result<&str, Unusable>); 23] = [
             (None, Err(Unusable::Missing)),
             (Some(""), Err(Unusable::Malformed)),
             (Some("http://shop.example/checkout?x=1#y"), Ok("/checkout")),
@@ -69,6 +87,7 @@ mod tests {
             (Some("http://evil.example/http://shop.example/"), Err(Unusable::Foreign)),
             (Some("http://shop.example@evil.example/"), Err(Unusable::Malformed)),
             (Some("http://evil@shop.example/"), Err(Unusable::Malformed)),
+            (Some("http://shop.example:80@evil.example/"), Err(Unusable::Malformed)),
             (Some("/checkout"), Err(Unusable::Malformed)),
             (Some("//shop.example/checkout"), Err(Unusable::Malformed)),
             (Some("about:blank"), Err(Unusable::Malformed)),

@@ -16,7 +16,7 @@ use crate::header_fields;
 use crate::request::Request;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use std::sync::Arc;
@@ -234,13 +234,13 @@ fn standing_of(page: &Page) -> Standing {
 /// Whether a request is nobody else's: its visitor is known, it has a body, or a condition that only the page can judge
 /// (RFC 9111 section 4.3.2).
 fn passes_by(headers: &HeaderMap, bypass_cookies: &[String]) -> bool {
-    let has_body = headers.contains_key(header::TRANSFER_ENCODING)
-        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
-    has_body
-        || [header::AUTHORIZATION, header::IF_MATCH, header::IF_UNMODIFIED_SINCE]
-            .iter()
-            .any(|name| headers.contains_key(name))
-        || has_cookie(headers, bypass_cookies)
+    // One look at all fields costs less than to look each name up.
+    let is_own = |(name, value): (&HeaderName, &HeaderValue)| match *name {
+        header::TRANSFER_ENCODING | header::AUTHORIZATION | header::IF_MATCH | header::IF_UNMODIFIED_SINCE => true,
+        header::CONTENT_LENGTH => value != "0",
+        _ => false,
+    };
+    headers.iter().any(is_own) || has_cookie(headers, bypass_cookies)
 }
 
 fn has_cookie(headers: &HeaderMap, names: &[String]) -> bool {
