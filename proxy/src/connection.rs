@@ -58,10 +58,11 @@ pub enum Ending {
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl Serve {
-    /// Serves a connection until it ends, or has been idle for a while and is to be parked.
-    pub async fn connection(self: Arc<Self>, transport: Transport) -> Option<Parked> {
+    /// Serves a connection that has brought so many requests until it ends, or has been idle for a while and is to be parked.
+    pub async fn connection(self: Arc<Self>, transport: Transport, requests: u32) -> Option<Parked> {
         let (serving, peer) = (Arc::<Serving>::default(), transport.peer().ip());
-        let mut guard = Box::new(HeadGuard::new(Box::new(transport), self.guard.clone(), Arc::clone(&serving)));
+        let mut guard =
+            Box::new(HeadGuard::new(Box::new(transport), self.guard.clone(), Arc::clone(&serving), requests));
         let (mut ending, mut cutting) = (self.ending.clone(), self.ending.clone());
         // Both go on from turn to turn: to begin anew to wait costs more than to go on.
         let mut closed = pin!(ends(&mut ending, Ending::Idle));

@@ -109,6 +109,8 @@ pub struct HeadGuard {
     /// Runs out then, or before: to set it anew for each request would cost more than to look at it once in a while.
     timer: Pin<Box<Sleep>>,
     serving: Arc<Serving>,
+    /// How many good heads the connection has brought.
+    requests: u32,
     /// What the page has sent on an upgraded connection.
     frames: Option<Frames>,
 }
@@ -120,19 +122,20 @@ pub fn serving(session: &Session) -> Option<&Serving> {
 }
 
 impl HeadGuard {
-    /// Guards a fresh connection.
-    pub fn new(inner: Stream, settings: GuardSettings, serving: Arc<Serving>) -> Self {
+    /// Guards a connection that has brought so many requests before.
+    pub fn new(inner: Stream, settings: GuardSettings, serving: Arc<Serving>, requests: u32) -> Self {
         let until = Instant::now() + settings.idle;
         let timer = Box::pin(tokio::time::sleep_until(until));
         let (held, searched) = (BytesMut::new(), 0);
-        Self { inner, settings, phase: Phase::Idle, held, searched, head: None, until, timer, serving, frames: None }
+        let (phase, head, frames) = (Phase::Idle, None, None);
+        Self { inner, settings, phase, held, searched, head, until, timer, serving, requests, frames }
     }
 
     /// Waits until the next head is there.
     pub async fn next_head(&mut self) -> Next {
         self.phase = Phase::Idle;
         let unparked = self.settings.unparked.load(Ordering::Relaxed);
-        self.last_until(self.settings.idle.min(parking::after(unparked)));
+        self.last_until(self.settings.idle.min(parking::after(self.requests, unparked)));
         poll_fn(|cx| self.poll_head(cx)).await.unwrap_or(Next::End)
     }
 
@@ -143,7 +146,7 @@ impl HeadGuard {
     pub fn park(&self) -> io::Result<Parked> {
         let left = self.settings.idle.checked_sub(parking::AFTER).filter(|left| !left.is_zero());
         let until = Instant::now() + left.ok_or(io::ErrorKind::TimedOut)?;
-        self.transport().ok_or(io::ErrorKind::Unsupported)?.park(until)
+        self.transport().ok_or(io::ErrorKind::Unsupported)?.park(until, self.requests)
     }
 
     /// The connection itself.
@@ -235,6 +238,7 @@ impl HeadGuard {
         };
         self.phase = Phase::Message { head: end, left: end as u64 + body, then };
         (self.head, self.searched) = (Some(head), 0);
+        self.requests = self.requests.saturating_add(1);
         Ok(true)
     }
 

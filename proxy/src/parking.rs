@@ -17,15 +17,16 @@ use tokio::time::{Instant, Interval, interval};
 /// After how long a connection is parked, at most. To come back costs a few microseconds; a page's own requests come sooner.
 pub const AFTER: Duration = Duration::from_millis(50);
 
-/// So many connections may be idle and not parked yet: more at a time would take memory that is hard to give back.
+/// So many connections of a thread may wait for that: more at a time would take memory that is hard to give back.
 const UNPARKED: usize = 256;
 
 /// How many come back at a time.
 const AT_ONCE: usize = 64;
 
-/// After how long a connection is parked, while so many of its thread are not.
-pub const fn after(unparked: usize) -> Duration {
-    if unparked > UNPARKED { Duration::ZERO } else { AFTER }
+/// After how long a connection is parked that has brought so many requests, while so many of its thread are not parked. Of
+/// many that came at once and asked for one thing most are idle from then on; who has asked twice may ask again.
+pub const fn after(requests: u32, unparked: usize) -> Duration {
+    if requests == 1 && unparked > UNPARKED { Duration::ZERO } else { AFTER }
 }
 
 /// A connection that is parked. Dropping it closes it, and frees its place under the connection limit.
@@ -39,6 +40,8 @@ pub struct Parked {
     pub permit: Arc<OwnedSemaphorePermit>,
     /// When it is closed, if nothing comes.
     pub until: Instant,
+    /// How many requests it has brought.
+    pub requests: u32,
 }
 
 /// The parked connections of one listener and thread.
@@ -130,8 +133,20 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (tcp, peer) = listener.accept().unwrap();
         let permit = Arc::new(Arc::clone(places).try_acquire_owned().unwrap());
-        parking.park(Parked { tcp, peer, permit, until }).unwrap();
+        parking.park(Parked { tcp, peer, permit, until, requests: 1 }).unwrap();
         client
+    }
+
+    #[test]
+    fn of_many_who_asked_once_is_parked_at_once() {
+        for (requests, unparked, expected) in [
+            (1, UNPARKED, AFTER),
+            (1, UNPARKED + 1, Duration::ZERO),
+            (0, UNPARKED + 1, AFTER),
+            (2, UNPARKED + 1, AFTER),
+        ] {
+            assert_eq!(after(requests, unparked), expected, "{requests} {unparked}");
+        }
     }
 
     #[tokio::test]

@@ -13,14 +13,14 @@ use crate::upstreams::Upstreams;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
-use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::net::TcpListener as StdTcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// How long connections that are cut off may take to end.
@@ -233,13 +233,13 @@ impl Connections {
     }
 
     /// Serves a connection, by the settings of now.
-    fn serve(&mut self, tcp: TcpStream, peer: SocketAddr, permit: Arc<OwnedSemaphorePermit>) {
+    fn serve(&mut self, transport: Transport, requests: u32) {
         let now = self.serving.gateway.live.load();
         if !Arc::ptr_eq(&now, &self.settings) {
             self.settings = Arc::clone(&now);
             self.serve = self.serving.serve(&now);
         }
-        self.tasks.spawn(Arc::clone(&self.serve).connection(Transport::new(tcp, peer, permit)));
+        self.tasks.spawn(Arc::clone(&self.serve).connection(transport, requests));
         self.serving.unparked.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -253,8 +253,8 @@ impl Connections {
                     Err(error) => Err(error.into()),
                 }
             }
-            back = self.parking.next() => back.and_then(|Parked { tcp, peer, permit, .. }| {
-                self.serve(TcpStream::from_std(tcp)?, peer, permit);
+            back = self.parking.next() => back.and_then(|Parked { tcp, peer, permit, requests, .. }| {
+                self.serve(Transport::new(TcpStream::from_std(tcp)?, peer, permit), requests);
                 Ok(())
             }),
         };
@@ -291,7 +291,7 @@ async fn accept(listener: TcpListener, places: Arc<Semaphore>, serving: Serving,
             () = connections.attend() => {}
             (accepted, permit) = accepted => match (accepted, permit) {
                 (Ok((tcp, peer)), Ok(permit)) => {
-                    connections.serve(tcp, peer, Arc::new(permit));
+                    connections.serve(Transport::new(tcp, peer, Arc::new(permit)), 0);
                 }
                 (Err(error), _) => {
                     // Out of file descriptors, most likely: wait for some to come back instead of spinning.

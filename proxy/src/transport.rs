@@ -60,12 +60,13 @@ impl Transport {
         self.tcp.as_fd().try_clone_to_owned()
     }
 
-    /// The connection as it is parked, until then at most; this transport is to be dropped.
+    /// The connection as it is parked, until then at most, after so many requests; this transport is to be dropped.
     ///
     /// # Errors
     /// When the process has no file descriptor left.
-    pub fn park(&self, until: Instant) -> io::Result<Parked> {
-        Ok(Parked { tcp: self.socket()?.into(), peer: self.peer, permit: Arc::clone(&self.permit), until })
+    pub fn park(&self, until: Instant, requests: u32) -> io::Result<Parked> {
+        let (tcp, permit) = (self.socket()?.into(), Arc::clone(&self.permit));
+        Ok(Parked { tcp, peer: self.peer, permit, until, requests })
     }
 
     /// Sends all of `head` and then of a file of so many bytes; `bound` is how long it may make no progress. Nothing may be
