@@ -164,10 +164,16 @@ fn render(
     basket: Option<orders::Basket>,
     refused: Option<&Refused<'_>>,
 ) -> Result<Response, Error> {
-    let view = match basket.filter(|basket| !basket.lines.is_empty()) {
-        Some(basket) => BasketView::filled(page, &visitor, basket, refused),
-        None => BasketView::bare(page, &visitor, "empty", 0),
-    };
     let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    Ok((status, private(!visitor.is_unknown), visitor.cookies, html(&view)?).into_response())
+    let view = match basket.filter(|basket| !basket.lines.is_empty()) {
+        Some(basket) => html(&BasketView::filled(page, &visitor, basket, refused))?.into_response(),
+        None => {
+            let empty = || html(&BasketView::bare(page, &visitor, "empty", 0));
+            match visitor.is_nobody() {
+                true => page.empty_basket.or_render((), empty)?.into_response(),
+                false => empty()?.into_response(),
+            }
+        }
+    };
+    Ok((status, private(!visitor.is_unknown), visitor.cookies, view).into_response())
 }

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use page_kit::outbox::{Outbox, Settings};
-use page_kit::{Config, Error, Result, Routes, Source, html, price, request_id};
+use page_kit::{Config, Error, Kept, Result, Routes, Source, html, price, request_id};
 use templates::{Frame, OrderLine, Problem, Shell, Totals};
 
 use crate::visitor::Visitor;
@@ -26,6 +26,8 @@ pub(crate) struct Checkout {
     pub(crate) accounts: accounts::Client,
     pub(crate) orders: orders::Client,
     pub(crate) outbox: Outbox<orders::Wanted>,
+    /// The basket of who has nothing in it and is not signed in.
+    pub(crate) empty_basket: Kept<()>,
 }
 
 impl Checkout {
@@ -50,6 +52,7 @@ impl Checkout {
             accounts: accounts::Client::new(accounts),
             outbox: Outbox::open(config, settings, orders::ORDER, deliver).await?,
             orders,
+            empty_basket: Kept::default(),
         })
     }
 }

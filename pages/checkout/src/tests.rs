@@ -47,6 +47,22 @@ async fn a_basket_is_shown_with_what_orders_say_it_costs() {
 }
 
 #[tokio::test]
+async fn who_has_seen_the_empty_basket_is_told_so_until_something_is_in_it() {
+    let mut visitor = visitor().await;
+    visitor.take_cookie("basket", "");
+    let empty = visitor.get("/checkout").await;
+    let (control, tag) = (empty.header("cache-control"), empty.header("etag").to_owned());
+    assert!(empty.says("Your basket is empty") && control == "private, no-cache", "{empty:?}");
+    let known = [("if-none-match", tag.as_str())];
+    let again = visitor.send("GET /checkout", &known, "").await;
+    assert_eq!((again.status, again.body.as_str(), again.header("etag")), (304, "", tag.as_str()));
+    visitor.take_cookie("basket", "sample");
+    let filled = visitor.send("GET /checkout", &known, "").await;
+    assert_eq!((filled.status, filled.header("etag")), (200, ""));
+    assert!(filled.says("4 pieces"));
+}
+
+#[tokio::test]
 async fn quantities_are_changed_and_lines_removed() {
     let mut visitor = visitor().await;
     let sent = visitor.post("/checkout/lines/wee-ember-stove", "quantity=3").await;

@@ -34,6 +34,11 @@ impl Visitor {
         }
     }
 
+    /// Whether this is nobody in particular: every view looks as it does to all others like this.
+    pub(crate) fn is_nobody(&self) -> bool {
+        self.account.is_none() && !self.is_unknown
+    }
+
     pub(crate) fn shell(&self, page: &Checkout, title: &str, basket_count: u32) -> Shell {
         let name = self.account.as_ref().map(|account| account.name.clone());
         let notice = match self.is_unknown {

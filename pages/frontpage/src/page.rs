@@ -141,18 +141,20 @@ async fn home(
     }
     let (categories, products) = join!(page.catalog.categories(), page.catalog.products(&query));
     let is_complete = categories.is_fresh() && products.is_fresh();
-    let render = || page.home(&query, &categories, &products).map(|view| html(&view)).transpose();
+    // Without an error there is just no such view.
+    let render = || page.home(&query, &categories, &products).ok_or(None).and_then(|view| html(&view).map_err(Some));
     let view = match (&categories, &products) {
         // What nearly everybody sees is rendered once for everybody.
         (Answer::Fresh(categories), Answer::Fresh(products)) if query.is_empty() => {
-            page.first.or_render(Shows(categories.clone(), products.clone()), render)?.map(IntoResponse::into_response)
+            page.first.or_render(Shows(categories.clone(), products.clone()), render).map(IntoResponse::into_response)
         }
-        _ => render()?.map(IntoResponse::into_response),
+        _ => render().map(IntoResponse::into_response),
     };
-    let Some(view) = view else {
-        return Ok(not_found(State(page)).await?.into_response());
-    };
-    Ok(([(CACHE_CONTROL, for_everybody(is_complete)), (VARY, BY_FRAGMENT)], view).into_response())
+    match view {
+        Ok(view) => Ok(([(CACHE_CONTROL, for_everybody(is_complete)), (VARY, BY_FRAGMENT)], view).into_response()),
+        Err(Some(error)) => Err(error),
+        Err(None) => Ok(not_found(State(page)).await?.into_response()),
+    }
 }
 
 /// How a view may be kept that is the same for everybody: not at all when it shows something old, or lacks something.

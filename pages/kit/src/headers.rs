@@ -1,9 +1,11 @@
 //! The headers that every answer of a page carries.
 
-use axum::http::HeaderValue;
+use std::sync::LazyLock;
+
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 
 /// Nobody but the visitor may keep an answer, and the visitor's browser asks again.
@@ -11,6 +13,7 @@ pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-ca
 /// Nobody may keep an answer.
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const REFERRER: HeaderValue = HeaderValue::from_static("strict-origin-when-cross-origin");
 
@@ -19,14 +22,34 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
 );
 
+/// What every view has: copied, which takes a third of the time of putting in one by one.
+static OF_A_VIEW: LazyLock<HeaderMap> = LazyLock::new(|| {
+    HeaderMap::from_iter([
+        (CONTENT_TYPE, HTML),
+        (X_CONTENT_TYPE_OPTIONS, NOSNIFF),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (REFERRER_POLICY, REFERRER),
+    ])
+});
+
+/// The headers of a view, before its handler adds its own.
+pub(crate) fn of_a_view() -> HeaderMap {
+    let mut headers = OF_A_VIEW.clone();
+    // With those that a handler, the page kit and the server add: not moved as they grow.
+    headers.reserve(8);
+    headers
+}
+
 /// Adds what a handler need not think of. A handler's own `cache-control` stays: without one, nobody but the visitor
 /// may keep the answer, and the visitor's browser asks again.
 pub(crate) fn add(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    // With those that the server adds: grown once.
-    headers.reserve(8);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.entry(CACHE_CONTROL).or_insert(PRIVATE);
+    if headers.get(CONTENT_SECURITY_POLICY) == Some(&POLICY) {
+        // It began as a view, with all of it.
+        return response;
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     let is_html = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
     if is_html {
         headers.insert(CONTENT_SECURITY_POLICY, POLICY);

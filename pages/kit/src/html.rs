@@ -1,18 +1,16 @@
 //! Views as answers.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use askama::Template;
 use axum::body::{Body, Bytes};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, ETAG, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use service_kit::context;
 
 use crate::{Error, headers, validators};
-
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// The view, rendered.
 ///
@@ -37,15 +35,13 @@ impl IntoResponse for Rendered {
 
 fn html_response(body: Body) -> Response {
     let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    // With those that a handler, the page kit and the server add: not moved as they grow.
-    headers.reserve(12);
-    headers.insert(CONTENT_TYPE, HTML);
+    *response.headers_mut() = headers::of_a_view();
     response
 }
 
-/// A view that is the same for everybody, as it was rendered last: good for as long as what it shows is the same.
-pub struct Kept<S>(Mutex<Option<(S, Document)>>);
+/// A view that is the same for everybody who gets it, as it was rendered last: good for as long as what it shows is the same.
+/// What is cloned keeps the same.
+pub struct Kept<S>(Arc<Mutex<Option<(S, Document)>>>);
 
 /// A rendered view and its tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,31 +59,31 @@ impl IntoResponse for Document {
 }
 
 impl<S: PartialEq> Kept<S> {
-    /// The view of what it `shows`, out of memory or by `render`, which says none where there is no such view.
+    /// The view of what it `shows`, out of memory or by `render`.
     ///
     /// # Errors
-    /// When `render` fails.
-    pub fn or_render<E>(
-        &self,
-        shows: S,
-        render: impl FnOnce() -> Result<Option<Rendered>, E>,
-    ) -> Result<Option<Document>, E> {
+    /// When `render` fails; that is not kept.
+    pub fn or_render<E>(&self, shows: S, render: impl FnOnce() -> Result<Rendered, E>) -> Result<Document, E> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, document)) = kept.as_ref().filter(|(shown, _)| *shown == shows) {
-            return Ok(Some(document.clone()));
+            return Ok(document.clone());
         }
-        let Some(Rendered(body)) = render()? else {
-            return Ok(None);
-        };
+        let Rendered(body) = render()?;
         let document = Document { tag: validators::tag(body.as_bytes()), body: body.into() };
         *kept = Some((shows, document.clone()));
-        Ok(Some(document))
+        Ok(document)
     }
 }
 
 impl<S> Default for Kept<S> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Arc::default())
+    }
+}
+
+impl<S> Clone for Kept<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
     }
 }
 
@@ -125,14 +121,14 @@ mod tests {
     #[test]
     fn a_view_is_rendered_again_when_it_shows_something_else() {
         let kept = Kept::default();
-        let view = |shows, text: Result<Option<&str>, ()>| {
-            let body = kept.or_render(shows, || text.map(|text| text.map(|text| Rendered(text.to_owned()))));
-            body.map(|kept| kept.map(|document| String::from_utf8(document.body.to_vec()).unwrap()))
+        let view = |shows, text: Result<&str, ()>| {
+            let document = kept.or_render(shows, || text.map(|text| Rendered(text.to_owned())));
+            document.map(|document| String::from_utf8(document.body.to_vec()).unwrap())
         };
-        let told = |text: &str| Ok(Some(text.to_owned()));
+        let told = |text: &str| Ok(text.to_owned());
         assert_eq!(view(1, Err(())), Err(()), "what failed is not kept");
-        assert_eq!((view(1, Ok(Some("one"))), view(1, Ok(Some("never seen")))), (told("one"), told("one")));
-        assert_eq!((view(2, Ok(None)), view(2, Ok(Some("two")))), (Ok(None), told("two")));
-        assert_eq!(view(1, Ok(Some("one again"))), told("one again"));
+        assert_eq!((view(1, Ok("one")), view(1, Ok("never seen"))), (told("one"), told("one")));
+        assert_eq!(view(2, Ok("two")), told("two"));
+        assert_eq!(view(1, Ok("one again")), told("one again"));
     }
 }

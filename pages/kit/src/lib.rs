@@ -60,6 +60,10 @@ mod time;
 
 pub mod testing;
 
+/// A page allocates some hundred times for an answer, and glibc takes twice as long for each.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub use config::{Config, Page};
 pub use cookies::Cookies;
 pub use data::{Data, FolderError};

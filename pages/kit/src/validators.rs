@@ -1,5 +1,6 @@
-//! What anybody may keep has a validator: a browser or cache asks whether its copy is still the same, and is told so by a
-//! 304 (RFC 9110, sections 8.8.3, 13.1.2 and 15.4.5). What is one visitor's has none.
+//! What anybody may keep has a validator, and so has a view that was kept ([`crate::Kept`]): a browser or cache asks whether
+//! its copy is still the same, and is told so by a 304 (RFC 9110, sections 8.8.3, 13.1.2 and 15.4.5). What is rendered for one
+//! visitor has none.
 
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::Request;
@@ -9,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::headers::{HeaderMapExt, IfNoneMatch};
 use sha2::{Digest, Sha256};
 
+use crate::headers;
 use crate::problem::Problem;
 
 /// What a request says that its answer depends on.
@@ -25,10 +27,13 @@ impl Asked {
 
     /// The answer with its tag, or a 304 in place of it.
     pub(crate) async fn answered(self, mut response: Response) -> Response {
-        if !self.is_to_read || response.status() != StatusCode::OK || !is_public(response.headers()) {
+        if !self.is_to_read || response.status() != StatusCode::OK {
             return response;
         }
         if !response.headers().contains_key(ETAG) {
+            if !is_public(response.headers()) {
+                return response;
+            }
             // What is streamed can't tell yet; and what has no bytes may be half of an answer to HEAD.
             if response.body().size_hint().exact().is_none_or(|length| length == 0) {
                 return response;
@@ -57,6 +62,10 @@ pub(crate) fn tag(bytes: &[u8]) -> HeaderValue {
 
 /// Whether every cache may keep an answer for a time.
 fn is_public(headers: &HeaderMap) -> bool {
+    // What nearly every view says.
+    if headers.get(CACHE_CONTROL) == Some(&headers::PRIVATE) {
+        return false;
+    }
     let lines = headers.get_all(CACHE_CONTROL).iter().map(HeaderValue::as_bytes);
     let mut is_public = false;
     for directive in lines.flat_map(|line| line.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii) {

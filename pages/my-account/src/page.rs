@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use page_kit::{
-    Config, Data, Error, Result, Routes, ServiceError, Source, html, link, local_path, log_missing, request_id,
+    Config, Data, Error, Kept, Result, Routes, ServiceError, Source, html, link, local_path, log_missing, request_id,
 };
 use templates::{Frame, Problem, Shell};
 
@@ -38,6 +38,8 @@ pub(crate) struct MyAccount {
     pub(crate) accounts: accounts::Client,
     pub(crate) basket: basket::Client,
     pub(crate) orders: orders::History,
+    /// The form for who just wants to sign in and has no basket.
+    pub(crate) sign_in: Kept<()>,
 }
 
 /// Whom this page asks.
@@ -65,6 +67,7 @@ impl MyAccount {
             accounts: accounts::Client::new(&sources.accounts),
             basket: basket::Client::new(&sources.orders),
             orders: orders::History::open(config, data, sources.orders.service().clone()).await?,
+            sign_in: Kept::default(),
         })
     }
 }

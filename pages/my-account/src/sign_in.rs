@@ -68,6 +68,10 @@ pub(crate) async fn show(
     if visitor.account.is_some() {
         return Ok(after(next).into_response());
     }
+    if query.is_empty() && visitor.is_nobody() {
+        let form = page.sign_in.or_render((), || html(&SignInView::new(&page, &visitor, "")))?;
+        return Ok((private(true), visitor.cookies, form).into_response());
+    }
     let mut view = SignInView::new(&page, &visitor, next);
     if query.contains_key("signed-out") {
         view.shell.message = "You are signed out.".to_owned();

@@ -35,6 +35,23 @@ async fn signed_in() -> Visitor {
 }
 
 #[tokio::test]
+async fn who_has_seen_the_form_to_sign_in_is_told_so_until_it_is_another() {
+    let mut visitor = visitor().await;
+    let form = visitor.get("/my-account/sign-in").await;
+    let (control, tag) = (form.header("cache-control"), form.header("etag").to_owned());
+    assert!(form.says("name=\"password\"") && control == "private, no-cache", "{form:?}");
+    let known = [("if-none-match", tag.as_str())];
+    let again = visitor.send("GET /my-account/sign-in", &known, "").await;
+    assert_eq!((again.status, again.body.as_str(), again.header("etag")), (304, "", tag.as_str()));
+    for other in ["GET /my-account/sign-in?next=%2Fcheckout", "GET /my-account/sign-in?signed-out=1"] {
+        let other = visitor.send(other, &known, "").await;
+        assert_eq!((other.status, other.header("etag")), (200, ""));
+    }
+    visitor.post("/my-account/sign-in", ADA).await;
+    assert_eq!(visitor.send("GET /my-account/sign-in", &known, "").await.status, 303);
+}
+
+#[tokio::test]
 async fn who_is_not_signed_in_is_sent_to_sign_in_and_back() {
     let mut visitor = visitor().await;
     let home = visitor.get("/my-account").await;

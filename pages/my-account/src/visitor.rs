@@ -43,6 +43,11 @@ impl Visitor {
         Self { account: Some(visitor.account), is_unknown: false, basket_count: visitor.basket_count, cookies }
     }
 
+    /// Whether this is nobody in particular: every view looks as it does to all others like this.
+    pub(crate) fn is_nobody(&self) -> bool {
+        self.account.is_none() && !self.is_unknown && self.basket_count == 0
+    }
+
     pub(crate) fn shell(&self, page: &MyAccount, title: &str) -> Shell {
         let name = self.account.as_ref().map(|account| account.name.clone());
         Shell { visitor_name: name.unwrap_or_default(), basket_count: self.basket_count, ..page.frame.shell(title) }
