@@ -22,22 +22,22 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
 );
 
-/// What every view has: copied, which takes a third of the time of putting in one by one.
+/// What every view has: copied, which takes less time than to put in one by one.
 static OF_A_VIEW: LazyLock<HeaderMap> = LazyLock::new(|| {
-    HeaderMap::from_iter([
+    // With room for those that a handler, the page kit and the server add.
+    let mut headers = HeaderMap::with_capacity(12);
+    headers.extend([
         (CONTENT_TYPE, HTML),
         (X_CONTENT_TYPE_OPTIONS, NOSNIFF),
         (CONTENT_SECURITY_POLICY, POLICY),
         (REFERRER_POLICY, REFERRER),
-    ])
+    ]);
+    headers
 });
 
 /// The headers of a view, before its handler adds its own.
 pub(crate) fn of_a_view() -> HeaderMap {
-    let mut headers = OF_A_VIEW.clone();
-    // With those that a handler, the page kit and the server add: not moved as they grow.
-    headers.reserve(8);
-    headers
+    OF_A_VIEW.clone()
 }
 
 /// Adds what a handler need not think of. A handler's own `cache-control` stays: without one, nobody but the visitor

@@ -60,7 +60,7 @@ mod time;
 
 pub mod testing;
 
-/// A page allocates some hundred times for an answer, and glibc takes twice as long for each.
+/// A page allocates some dozens of times for each answer; by glibc's own allocator an answer takes a twentieth more.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
