@@ -165,15 +165,11 @@ fn render(
     refused: Option<&Refused<'_>>,
 ) -> Result<Response, Error> {
     let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let empty = || html(&BasketView::bare(page, &visitor, "empty", 0));
     let view = match basket.filter(|basket| !basket.lines.is_empty()) {
         Some(basket) => html(&BasketView::filled(page, &visitor, basket, refused))?.into_response(),
-        None => {
-            let empty = || html(&BasketView::bare(page, &visitor, "empty", 0));
-            match visitor.is_nobody() {
-                true => page.empty_basket.or_render((), empty)?.into_response(),
-                false => empty()?.into_response(),
-            }
-        }
+        None if visitor.is_nobody() => page.empty_basket.or_render((), empty)?.into_response(),
+        None => empty()?.into_response(),
     };
     Ok((status, private(!visitor.is_unknown), visitor.cookies, view).into_response())
 }

@@ -56,6 +56,7 @@ async fn who_has_seen_the_empty_basket_is_told_so_until_something_is_in_it() {
     let known = [("if-none-match", tag.as_str())];
     let again = visitor.send("GET /checkout", &known, "").await;
     assert_eq!((again.status, again.body.as_str(), again.header("etag")), (304, "", tag.as_str()));
+    assert_eq!((again.header("content-type"), again.header("content-security-policy")), ("", ""));
     visitor.take_cookie("basket", "sample");
     let filled = visitor.send("GET /checkout", &known, "").await;
     assert_eq!((filled.status, filled.header("etag")), (200, ""));

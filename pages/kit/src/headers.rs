@@ -26,12 +26,8 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 static OF_A_VIEW: LazyLock<HeaderMap> = LazyLock::new(|| {
     // With room for those that a handler, the page kit and the server add.
     let mut headers = HeaderMap::with_capacity(12);
-    headers.extend([
-        (CONTENT_TYPE, HTML),
-        (X_CONTENT_TYPE_OPTIONS, NOSNIFF),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (REFERRER_POLICY, REFERRER),
-    ]);
+    headers.insert(CONTENT_TYPE, HTML);
+    protect(&mut headers);
     headers
 });
 
@@ -45,15 +41,19 @@ pub(crate) fn of_a_view() -> HeaderMap {
 pub(crate) fn add(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(PRIVATE);
-    if headers.get(CONTENT_SECURITY_POLICY) == Some(&POLICY) {
-        // It began as a view, with all of it.
-        return response;
+    // What began as a view has the rest.
+    if headers.get(CONTENT_SECURITY_POLICY) != Some(&POLICY) {
+        protect(headers);
     }
+    response
+}
+
+/// Adds what keeps a browser from taking an answer for something else, or from letting others into it.
+fn protect(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     let is_html = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
     if is_html {
         headers.insert(CONTENT_SECURITY_POLICY, POLICY);
         headers.insert(REFERRER_POLICY, REFERRER);
     }
-    response
 }

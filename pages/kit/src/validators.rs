@@ -4,7 +4,7 @@
 
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum_extra::headers::{HeaderMapExt, IfNoneMatch};
@@ -95,7 +95,10 @@ fn not_modified(mut response: Response) -> Response {
     if let Some(length) = response.body().size_hint().exact() {
         response.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
     }
-    response.headers_mut().remove(CONTENT_TYPE);
+    // What says how to treat a body: there is none, and what is kept has it.
+    for name in [CONTENT_TYPE, CONTENT_SECURITY_POLICY, REFERRER_POLICY] {
+        response.headers_mut().remove(name);
+    }
     *response.body_mut() = Body::empty();
     response
 }

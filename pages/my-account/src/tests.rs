@@ -43,6 +43,7 @@ async fn who_has_seen_the_form_to_sign_in_is_told_so_until_it_is_another() {
     let known = [("if-none-match", tag.as_str())];
     let again = visitor.send("GET /my-account/sign-in", &known, "").await;
     assert_eq!((again.status, again.body.as_str(), again.header("etag")), (304, "", tag.as_str()));
+    assert_eq!((again.header("content-type"), again.header("content-security-policy")), ("", ""));
     for other in ["GET /my-account/sign-in?next=%2Fcheckout", "GET /my-account/sign-in?signed-out=1"] {
         let other = visitor.send(other, &known, "").await;
         assert_eq!((other.status, other.header("etag")), (200, ""));
