@@ -178,7 +178,7 @@ impl Held {
             let (status, headers) = (StatusCode::PRECONDITION_FAILED, error_headers());
             return Decision::Other(Answer { status, headers, body: Bytes::new() });
         }
-        if let Some(known) = request.get(header::IF_NONE_MATCH).and_then(|tags| self.known(tags, request, coding)) {
+        if let Some(known) = self.known(request, coding) {
             return Decision::NotModified(known);
         }
         if !ranges {
@@ -191,7 +191,8 @@ impl Held {
 
     /// The encoding that the client holds: the one it would get, or another of the same content. Its 304 then carries
     /// the tag that the client knows (RFC 9111 section 4.3.4).
-    fn known(&self, tags: &HeaderValue, request: &HeaderMap, negotiated: Coding) -> Option<&Encoded> {
+    fn known(&self, request: &HeaderMap, negotiated: Coding) -> Option<&Encoded> {
+        let tags = request.get(header::IF_NONE_MATCH)?;
         let codings = [negotiated, Coding::Identity, Coding::Brotli, Coding::Gzip];
         let mut held = codings.into_iter().filter_map(|coding| self.encoded(coding));
         // Mostly it is one of ours, as we wrote it.

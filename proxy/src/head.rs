@@ -163,8 +163,7 @@ impl<'a> RequestLine<'a> {
             _ => Some(absolute_authority(target).ok_or(bad("target"))?),
         };
         // The parser behind must be able to take it as a URI: what it can't, it would refuse without a word of ours.
-        let is_common = target.len() < LONG && target.iter().all(|byte| IS_COMMON[usize::from(*byte)]);
-        if !(authority.is_none() && is_common) && http::Uri::try_from(target).is_err() {
+        if !(authority.is_none() && is_common(target)) && http::Uri::try_from(target).is_err() {
             return Err(bad("target"));
         }
         Ok(Self { method, target, http_11, authority })
@@ -306,6 +305,11 @@ const fn letters_digits_and(others: &[u8]) -> [bool; 256] {
         at += 1;
     }
     is_one
+}
+
+/// Whether a target in origin form is surely a URI: it is no longer than most, and of what most are made of.
+pub(crate) fn is_common(target: &[u8]) -> bool {
+    target.len() < LONG && target.iter().all(|byte| IS_COMMON[usize::from(*byte)])
 }
 
 fn is_token(bytes: &[u8]) -> bool {

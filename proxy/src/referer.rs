@@ -3,8 +3,9 @@
 //! It is a hint, never trusted and never required (RFC 9110 section 10.1.3). Which page owns the path is the route
 //! table's matter.
 
-use crate::path;
+use crate::{head, path};
 use http::Uri;
+use std::borrow::Cow;
 
 /// Referers longer than this name no page; browsers cut at 4,096 (Referrer Policy section 8.3).
 const MAX_BYTES: usize = 8 << 10;
@@ -32,8 +33,9 @@ pub fn path_of(value: Option<&[u8]>, public_hosts: &[String]) -> Result<String, 
     if value.len() > MAX_BYTES {
         return Err(Unusable::TooLong);
     }
+    let normal = |path: &str| path::normalise(path).map(Cow::into_owned).map_err(|_| Unusable::Malformed);
     if let Some(path) = common_path(value, public_hosts) {
-        return path::normalise(path).map(|path| path.into_owned()).map_err(|_| Unusable::Malformed);
+        return normal(path);
     }
     let url = Uri::try_from(value).map_err(|_| Unusable::Malformed)?;
     if !matches!(url.scheme_str(), Some("http" | "https")) {
@@ -46,25 +48,25 @@ pub fn path_of(value: Option<&[u8]>, public_hosts: &[String]) -> Result<String, 
     if !public_hosts.iter().any(|host| host.eq_ignore_ascii_case(authority.host())) {
         return Err(Unusable::Foreign);
     }
-    path::normalise(url.path()).map(|path| path.into_owned()).map_err(|_| Unusable::Malformed)
+    normal(url.path())
 }
 
-/// The path of what most Referers are, `http://host:port/path?query` with nothing to decode in the path: each asset is asked
-/// for with one, and to read it as a URI takes several times as long.
+/// The path of what most Referers are, `http://host:port/path?query`: each asset is asked for with one, and to read it as a URI
+/// takes several times as long.
 fn common_path<'a>(value: &'a [u8], public_hosts: &[String]) -> Option<&'a str> {
     let rest = value.strip_prefix(b"http://").or_else(|| value.strip_prefix(b"https://"))?;
-    let (authority, rest) = rest.split_at(memchr::memchr(b'/', rest)?);
-    let (path, query) = rest.split_at(memchr::memchr(b'?', rest).unwrap_or(rest.len()));
+    let (authority, target) = rest.split_at(memchr::memchr(b'/', rest)?);
     let is_port = |rest: &[u8]| match rest {
         [] => true,
         [b':', digits @ ..] => (1..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit),
         _ => false,
     };
     let is_ours = public_hosts.iter().any(|host| authority.strip_prefix(host.as_bytes()).is_some_and(is_port));
-    let is_common = |byte: &u8| byte.is_ascii_alphanumeric() | matches!(byte, b'/' | b'-' | b'_' | b'.');
-    let is_in_a_query = |byte: &u8| is_common(byte) | matches!(byte, b'?' | b'=' | b'&' | b'%' | b'+');
-    let is_plain = is_ours && path.iter().all(is_common) && query.iter().all(is_in_a_query);
-    is_plain.then(|| std::str::from_utf8(path).ok()).flatten()
+    if !is_ours || !head::is_common(target) {
+        return None;
+    }
+    let target = std::str::from_utf8(target).ok()?;
+    Some(target.split_once('?').map_or(target, |(path, _query)| path))
 }
 
 #[cfg(test)]
